@@ -1,0 +1,85 @@
+"""Write the state of a run whole or not at all, read it without running code, go on from it."""
+
+import os
+import pickle
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from mnist_helpers import CourseError
+from mnist_helpers.training import History
+
+FOLDER = Path(__file__).resolve().parents[1] / "artifacts"  # what the notebooks write; ignored by git
+REPORT_NET = FOLDER / "report_net.pt"  # written by chapter 03, read by chapter 04
+
+
+def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history: History) -> None:
+    """Write all that is needed to go on: weights, optimiser state, history, and torch's random state.
+
+    The content goes to a temporary file beside `path`, which then takes its name in one step: a reader finds the old
+    checkpoint or the new one, never half of one. Raises CourseError, leaving `path` as it was, if it cannot be written.
+    """
+    content = {
+        "network": type(model).__name__,
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "history": asdict(history),
+        "random_state": torch.get_rng_state(),
+    }
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
+            temporary = Path(file.name)
+            try:
+                torch.save(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            except BaseException:
+                temporary.unlink()
+                raise
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        raise CourseError(f"{path} cannot be written ({error}); make room, or choose a folder that is yours.") from None
+
+
+def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> History:
+    """Put the checkpoint's weights into `model` (and its state into `optimizer`) and return its history.
+
+    With an optimiser, torch's random state is restored too, so that training goes on as if it had not stopped.
+    Nothing in the file is executed (`weights_only`). Raises CourseError, leaving everything as it was, for a file that
+    is missing, torn, not a checkpoint of the course, or of another network.
+    """
+    content = _read(Path(path))
+    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    found = {name: tensor.shape for name, tensor in content["model"].items()}
+    if found != expected:
+        names = ", ".join(sorted({*found.items()} ^ {*expected.items()})[0][:1])
+        raise CourseError(
+            f"{path} holds the weights of another network ({content['network']}, where {names} differs), but those of "
+            f"{type(model).__name__} were expected; load it into the network that it was saved from, or train anew."
+        )
+    model.load_state_dict(content["model"])
+    if optimizer is not None:
+        optimizer.load_state_dict(content["optimizer"])
+        torch.set_rng_state(content["random_state"])
+    return History(**content["history"])
+
+
+def _read(path: Path) -> dict:
+    if not path.is_file():
+        raise CourseError(f"{path} is not there, but a checkpoint was expected; run chapter 03, which writes it.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = "holds more than tensors and numbers" if "weights_only" in str(error) else "is torn or no checkpoint"
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        reason = f"is torn or no checkpoint: {type(error).__name__}"
+    else:
+        if isinstance(content, dict) and {"network", "model", "optimizer", "history", "random_state"} <= content.keys():
+            return content
+        reason = "is not a checkpoint of this course"
+    raise CourseError(f"{path} was refused ({reason}), but a checkpoint was expected; delete it and run chapter 03.")

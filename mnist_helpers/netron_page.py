@@ -1,0 +1,66 @@
+"""Netron's own page, without cookies, tracking or expiry, served to this machine alone."""
+
+import functools
+import html
+import re
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import netron
+from IPython.display import HTML
+
+from mnist_helpers import CourseError
+
+PACKAGE = Path(netron.__file__).parent
+# Netron asks for consent unless it finds this cookie; answering for document.cookie keeps real cookies out altogether
+QUIET = b'Object.defineProperty(document, "cookie", { get: () => "consent=1", set: () => {} });\n'
+
+
+def index_page() -> bytes:
+    """Netron's index.html, told to open model.onnx and never to call out.
+
+    Without a date it does not expire, and as version 0.0.0 it neither looks for updates nor reports.
+    """
+    page = (PACKAGE / "index.html").read_text(encoding="utf-8")
+    page = re.sub(r'<meta name="date" .*?>', '<meta name="file" content="model.onnx">', page)
+    page = re.sub(r'(<meta name="version" content=)".*?"', r'\1"0.0.0"', page)
+    return page.replace("<script ", '<script src="quiet.js"></script>\n<script ', 1).encode()
+
+
+@functools.cache
+def serve(model: Path) -> str:
+    """Serve Netron's page with the ONNX file `model`, on 127.0.0.1 and a free port, until Python ends; returns its URL.
+
+    Raises CourseError when `model` is not there.
+    """
+    if not Path(model).is_file():
+        raise CourseError(f"{model} is not there, but an ONNX file was expected; export it first.")
+    pages = {"/": index_page, "/index.html": index_page, "/quiet.js": lambda: QUIET}
+    made = pages | {"/model.onnx": Path(model).read_bytes}
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self):
+            path = self.path.split("?")[0]
+            if path not in made:
+                return super().do_GET()
+            self.send_response(200)
+            self.send_header("Content-Type", self.guess_type("index.html" if path == "/" else path))
+            self.end_headers()
+            self.wfile.write(made[path]())
+
+        def list_directory(self, path):
+            self.send_error(404)
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=PACKAGE))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}/"
+
+
+def show(model: Path, height: int = 500) -> HTML:
+    """Show `model` in Netron, live, in a frame of the notebook, `height` pixels high."""
+    title = html.escape(f"Netron showing {Path(model).name}")
+    return HTML(f'<iframe title="{title}" src="{serve(model)}" width="100%" height="{height}"></iframe>')

@@ -1,0 +1,91 @@
+"""Every figure that more than one cell draws, in one style, and the progress bar of a training cell."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython import get_ipython
+from IPython.display import display
+
+BLUE, RED, GREY = "#0072b2", "#d55e00", "#6b6b6b"  # of Okabe and Ito, told apart by colour-blind readers
+
+
+def style() -> None:
+    """Set the look of all figures of a notebook; called once, in its first cell."""
+    plt.rcdefaults()
+    plt.rcParams.update(
+        {
+            "figure.dpi": 110,
+            "figure.figsize": (6.4, 3.2),
+            "figure.constrained_layout.use": True,
+            "image.cmap": "gray",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlesize": "medium",
+            "axes.prop_cycle": plt.cycler(color=[BLUE, RED, "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]),
+        }
+    )
+
+
+def digits(images, titles=None, columns: int = 6, size: float = 1.1, **imshow) -> np.ndarray:
+    """Draw images [N, 28, 28] (or [N, 1, 28, 28]) in rows of `columns`, each under its title; returns the axes."""
+    images = np.asarray(images).reshape(-1, *images.shape[-2:])
+    rows = -(-len(images) // columns)
+    height = size * (1.25 if titles is not None else 1)
+    _, axes = plt.subplots(rows, columns, figsize=(columns * size, rows * height), squeeze=False)
+    for ax in axes.flat:
+        ax.axis("off")
+    for ax, image in zip(axes.flat, images):
+        ax.imshow(image, **imshow)
+    for ax, title in zip(axes.flat, titles if titles is not None else []):
+        ax.set_title(title, fontsize="small")
+    return axes
+
+
+def mark(ax, right: bool) -> None:
+    """Frame one drawn digit: thin and solid when it was read right, thick and dashed when it was not."""
+    ax.axis("on")
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set(visible=True, color=BLUE if right else RED, lw=1.5 if right else 3, ls="-" if right else "--")
+
+
+def loss_curve(train_examples, train_losses, test_examples, test_losses, ax=None):
+    """Draw the report's figure: train loss as a blue line, test loss as red dots, against training examples seen."""
+    ax = ax or plt.subplots()[1]
+    ax.plot(train_examples, train_losses, color=BLUE, lw=1, label="train loss, one batch")
+    ax.scatter(test_examples, test_losses, color=RED, zorder=3, label="test loss, all 10,000 images")
+    ax.set(xlabel="number of training examples seen", ylabel="negative log-likelihood loss", ylim=(0, None))
+    ax.legend(frameon=False)
+    return ax
+
+
+def heatmap(values, ax=None, fmt="{:.0f}", fontsize="x-small", **imshow):
+    """Draw a matrix as coloured squares with the value of each written in it, dark on light or light on dark."""
+    ax = ax or plt.subplots()[1]
+    values = np.asarray(values)
+    drawn = ax.imshow(values, **imshow)
+    for (row, column), value in np.ndenumerate(values):
+        red, green, blue, _ = drawn.cmap(drawn.norm(value))
+        ink = "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "white"
+        ax.text(column, row, fmt.format(value), ha="center", va="center", fontsize=fontsize, color=ink)
+    return ax
+
+
+class ProgressBar:
+    """A bar that moves below a running cell and leaves nothing behind; call it with the fraction done, 0 to 1."""
+
+    def __init__(self):
+        self.handle = display(self._bundle(""), raw=True, display_id=True) if get_ipython() else None
+
+    @staticmethod
+    def _bundle(content):
+        return {"text/html": content, "text/plain": ""}
+
+    def __call__(self, fraction: float) -> None:
+        if self.handle:
+            bar = f'<progress value="{fraction:.3f}" style="width: 60%"></progress> {fraction:.0%}'
+            self.handle.update(self._bundle(bar if fraction < 1 else ""), raw=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self(1)

@@ -1,0 +1,143 @@
+"""Train one epoch, evaluate, and put the two together; the state of a run is an explicit History."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from mnist_helpers.data import choose_device, load
+from mnist_helpers.network import Net
+
+LOG_INTERVAL = 10  # a loss is recorded every 10 batches, as in the report
+Split = tuple[torch.Tensor, torch.Tensor]  # images [N, 1, 28, 28] and labels [N]
+
+
+@dataclass
+class History:
+    """What a run has been through: losses against the number of training examples seen when each was measured."""
+
+    epochs: int = 0
+    train_examples: list[int] = field(default_factory=list)
+    train_losses: list[float] = field(default_factory=list)
+    test_examples: list[int] = field(default_factory=list)
+    test_losses: list[float] = field(default_factory=list)
+    test_correct: list[int] = field(default_factory=list)
+
+
+def seed_all(seed: int) -> None:
+    """Seed Python, NumPy and torch (on every device), so that a run can be repeated on the same machine."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def train_epoch(model, images, labels, optimizer, history, batch_size=64, on_record=None):
+    """Train `model` once on every image [N, 1, 28, 28], in a new random order, and record losses in `history`.
+
+    `on_record(seen, loss)` is called with each recorded loss and the examples of this epoch seen before it.
+    """
+    model.train()
+    order = torch.randperm(len(images)).to(images.device)
+    batches = zip(images[order].split(batch_size), labels[order].split(batch_size))
+    for step, (batch_images, batch_labels) in enumerate(batches):
+        optimizer.zero_grad()
+        loss = F.nll_loss(model(batch_images), batch_labels)
+        loss.backward()
+        optimizer.step()
+        if step % LOG_INTERVAL == 0:
+            history.train_examples.append(history.epochs * len(images) + step * batch_size)
+            history.train_losses.append(loss.item())
+            if on_record is not None:
+                on_record(step * batch_size, loss.item())
+    history.epochs += 1
+
+
+@torch.inference_mode()
+def evaluate(model, images, labels, batch_size=1000):
+    """Return the mean loss of `model` over images [N, 1, 28, 28], and how many of the N it gets right."""
+    model.eval()
+    loss = correct = 0
+    for batch_images, batch_labels in zip(images.split(batch_size), labels.split(batch_size)):
+        log_probs = model(batch_images)
+        loss += F.nll_loss(log_probs, batch_labels, reduction="sum").item()
+        correct += (log_probs.argmax(dim=1) == batch_labels).sum().item()
+    return loss / len(labels), correct
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, images: torch.Tensor, batch_size: int = 1000) -> torch.Tensor:
+    """Return the probabilities [N, 10] that `model`, in eval mode, gives to images [N, 1, 28, 28]."""
+    model.eval()
+    return torch.cat([model(batch) for batch in images.split(batch_size)]).exp()
+
+
+def fit(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    train_set: Split,
+    test_set: Split,
+    epochs: int,
+    history: History,
+    batch_size: int = 64,
+    log: Callable[[str], None] | None = None,
+    on_progress: Callable[[float], None] | None = None,
+    after_epoch: Callable[[], None] | None = None,
+) -> History:
+    """Train until `history` counts `epochs` epochs, testing before the first and after each; returns `history`.
+
+    `log` receives the report's log lines, at most a dozen training lines an epoch; `on_progress` the fraction of the
+    epochs that is done, 0 to 1; `after_epoch` is called when an epoch and its test are over (to write a checkpoint).
+    """
+    say = log or (lambda line: None)
+    size = len(train_set[0])
+
+    def on_record(seen, loss):
+        if (seen // (batch_size * LOG_INTERVAL)) % 8 == 0:
+            say(train_line(history.epochs + 1, seen, size, loss))
+        if on_progress is not None:
+            on_progress((history.epochs + seen / size) / epochs)
+
+    if history.epochs == 0:
+        test(model, *test_set, history, size, say)
+    while history.epochs < epochs:
+        train_epoch(model, *train_set, optimizer, history, batch_size, on_record)
+        test(model, *test_set, history, size, say)
+        if after_epoch is not None:
+            after_epoch()
+    return history
+
+
+def test(model: nn.Module, images, labels, history: History, train_size: int, log: Callable[[str], None]) -> None:
+    """Evaluate `model` and add the result to `history` and to the log."""
+    loss, correct = evaluate(model, images, labels)
+    history.test_examples.append(history.epochs * train_size)
+    history.test_losses.append(loss)
+    history.test_correct.append(correct)
+    log(test_line(loss, correct, len(labels)))
+
+
+def train_line(epoch: int, seen: int, size: int, loss: float) -> str:
+    """The report's line for one recorded training loss."""
+    return f"Train Epoch: {epoch} [{seen}/{size} ({seen / size:.0%})]\tLoss: {loss:.6f}"
+
+
+def test_line(loss: float, correct: int, size: int) -> str:
+    """The report's line for one test."""
+    return f"\nTest set: Avg. loss: {loss:.4f}, Accuracy: {correct}/{size} ({correct / size:.0%})\n"
+
+
+def train_report_net(seed: int = 1, epochs: int = 3, device: str = "cpu", **fit_options) -> tuple[Net, History]:
+    """Run the report's recipe from the seed on: SGD, learning rate 0.01, momentum 0.5, batches of 64.
+
+    Returns the trained network, on `device`, and its history; `fit_options` are passed on to `fit`.
+    """
+    seed_all(seed)
+    model = Net().to(choose_device(device), memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5)
+    history = History()
+    fit(model, optimizer, load("train", device), load("test", device), epochs, history, **fit_options)
+    return model, history
