@@ -19,7 +19,7 @@ REPORT_NET = FOLDER / "report_net.pt"  # written by chapter 03, read by chapter 
 def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history: History) -> None:
     """Write all that is needed to go on: weights, optimiser state, history, and torch's random state.
 
-    The content goes to a temporary file beside `path`, which then takes its name in one step: a reader finds the old
+    The content goes to a temporary folder beside `path`, whence it takes its name in one step: a reader finds the old
     checkpoint or the new one, never half of one. Raises CourseError, leaving `path` as it was, if it cannot be written.
     """
     content = {
@@ -32,16 +32,13 @@ def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-            temporary = Path(file.name)
-            try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=path.name) as folder:
+            temporary = Path(folder, path.name)
+            with temporary.open("wb") as file:
                 torch.save(content, file)
                 file.flush()
                 os.fsync(file.fileno())
-            except BaseException:
-                temporary.unlink()
-                raise
-        os.replace(temporary, path)
+            os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
         raise CourseError(f"{path} cannot be written ({error}); make room, or choose a folder that is yours.") from None
 
@@ -74,12 +71,12 @@ def _read(path: Path) -> dict:
         raise CourseError(f"{path} is not there, but a checkpoint was expected; run chapter 03, which writes it.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = "holds more than tensors and numbers" if "weights_only" in str(error) else "is torn or no checkpoint"
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = f"is torn or no checkpoint: {type(error).__name__}"
+    except pickle.UnpicklingError:
+        reason = "is torn, or holds objects that could run code"
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError):
+        reason = "is torn, or no checkpoint"
     else:
         if isinstance(content, dict) and {"network", "model", "optimizer", "history", "random_state"} <= content.keys():
             return content
-        reason = "is not a checkpoint of this course"
-    raise CourseError(f"{path} was refused ({reason}), but a checkpoint was expected; delete it and run chapter 03.")
+        reason = "is no checkpoint of this course"
+    raise CourseError(f"{path} was given as a checkpoint, but it {reason}; delete it and run chapter 03 again.")

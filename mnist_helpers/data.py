@@ -2,6 +2,8 @@
 
 import gzip
 import hashlib
+import os
+import tempfile
 from pathlib import Path
 
 import torch
@@ -53,10 +55,13 @@ def _check_md5(path: Path, expected: str, remedy: str) -> None:
 
 
 def _fetch(name: str, raw: Path) -> None:
-    """Download one archive from torchvision's mirrors, with its progress bar."""
+    """Download one archive from torchvision's mirrors, with its progress bar; only a whole one takes its name."""
     for mirror in MNIST.mirrors:
         try:
-            download_url(mirror + name, str(raw), filename=name, md5=ARCHIVE_MD5[name])
+            raw.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=raw) as folder:
+                download_url(mirror + name, folder, filename=name, md5=ARCHIVE_MD5[name])
+                os.replace(Path(folder, name), raw / name)
             return
         except (OSError, RuntimeError):
             continue

@@ -63,8 +63,8 @@ def prepare(ink: np.ndarray) -> torch.Tensor:
     size = [max(1, round(side * scale)) for side in reversed(box.shape)]
     small = np.asarray(Image.fromarray(np.uint8(box * 255)).resize(size, Image.Resampling.BOX), dtype=float)
     small *= 255 / small.max()
-    centre = [int(round(13.5 - (small.sum(1 - axis) @ np.arange(small.shape[axis])) / small.sum())) for axis in (0, 1)]
-    top, left = (min(max(c, 0), 28 - n) for c, n in zip(centre, small.shape))
+    corner = [int(round(14 - (small.sum(1 - axis) @ np.arange(small.shape[axis])) / small.sum())) for axis in (0, 1)]
+    top, left = (min(max(c, 0), 28 - n) for c, n in zip(corner, small.shape))
     picture = torch.zeros(28, 28, dtype=torch.uint8)
     picture[top : top + small.shape[0], left : left + small.shape[1]] = torch.from_numpy(small).round().to(torch.uint8)
     return picture

@@ -63,4 +63,5 @@ def serve(model: Path) -> str:
 def show(model: Path, height: int = 500) -> HTML:
     """Show `model` in Netron, live, in a frame of the notebook, `height` pixels high."""
     title = html.escape(f"Netron showing {Path(model).name}")
-    return HTML(f'<iframe title="{title}" src="{serve(model)}" width="100%" height="{height}"></iframe>')
+    frame = f'<iframe title="{title}" src="{serve(model)}" width="100%" height="{height}"></iframe>'
+    return HTML(f"<div>{frame}</div>")  # IPython warns about a bare iframe

@@ -26,15 +26,14 @@ def style() -> None:
 
 
 def digits(images, titles=None, columns: int = 6, size: float = 1.1, **imshow) -> np.ndarray:
-    """Draw images [N, 28, 28] (or [N, 1, 28, 28]) in rows of `columns`, each under its title; returns the axes."""
-    images = np.asarray(images).reshape(-1, *images.shape[-2:])
+    """Draw images ([H, W] or [1, H, W] each) in rows of `columns`, each under its title; returns the axes."""
     rows = -(-len(images) // columns)
     height = size * (1.25 if titles is not None else 1)
     _, axes = plt.subplots(rows, columns, figsize=(columns * size, rows * height), squeeze=False)
     for ax in axes.flat:
         ax.axis("off")
     for ax, image in zip(axes.flat, images):
-        ax.imshow(image, **imshow)
+        ax.imshow(np.squeeze(image), **imshow)
     for ax, title in zip(axes.flat, titles if titles is not None else []):
         ax.set_title(title, fontsize="small")
     return axes

@@ -1,0 +1,53 @@
+# The course's commands. Each one makes .venv first, if it is missing or out of date.
+PYTHON ?= python3
+NOTEBOOKS ?=
+PY := .venv/bin/python
+
+# The same everywhere: no settings of one person's IPython or Matplotlib, no advice from pip
+export IPYTHONDIR := $(CURDIR)/.venv/ipython
+export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# Linux without a display: print the URL, and start no text browser in the terminal
+NO_BROWSER := $(if $(filter Linux,$(shell uname -s)),$(if $(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser))
+
+.PHONY: help lab test run bench results netron-svg clean
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+
+lab: .venv/.installed  ## open the course in JupyterLab
+	$(PY) -m jupyterlab --allow-root --ip=127.0.0.1 $(NO_BROWSER) --ServerApp.root_dir=. \
+		--LabApp.default_url=/lab/tree/notebooks/01_data.ipynb
+
+test: .venv/.installed  ## check the code, the notebooks and their stored outputs
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m pytest tests notebooks --nbval --nbval-current-env --nbval-cell-timeout=600
+
+run: .venv/.installed  ## run the notebooks and store their outputs; NOTEBOOKS=notebooks/03_training.ipynb for one
+	$(PY) tools/run_notebooks.py $(NOTEBOOKS)
+
+bench: .venv/.installed  ## measure how fast the data pipeline is against the report's
+	$(PY) benchmarks/data_pipeline.py
+
+results: .venv/.installed  ## train the report's network with several seeds
+	$(PY) benchmarks/report_seeds.py
+
+netron-svg: .venv/.installed  ## draw the network again with Netron (needs Chromium)
+	$(PY) -m pip install --quiet -c constraints.txt -e '.[browser]'
+	$(PY) tools/netron_svg.py
+
+clean:  ## remove .venv and what the notebooks wrote
+	rm -rf .venv artifacts
+
+# The stamp is written last, so that a broken-off install is done again
+.venv/.installed: pyproject.toml constraints.txt tools/jupyterlab_overrides.json
+	@$(PYTHON) -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null || { \
+		echo "$(PYTHON) is not there, is not Python 3.11 to 3.14, or lacks venv (Debian: apt install python3-venv);" \
+			"to use another one: make PYTHON=python3.12"; exit 1; }
+	@echo "Installing into .venv: several minutes the first time, some GB on Linux"
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	$(PY) -m pip install -c constraints.txt -e .
+	@$(PY) -c 'import matplotlib.font_manager'
+	@touch $@

@@ -1,0 +1,16 @@
+"""nbval compares every stored output with a fresh one; what may differ, and why, is listed in tests/exemptions.toml."""
+
+from functools import partial
+
+from nbval.plugin import IPyNbCell
+
+from tests import stored_outputs
+
+
+def pytest_collection_modifyitems(items):
+    exemptions = stored_outputs.load()
+    cells = [item for item in items if isinstance(item, IPyNbCell)]
+    for cell in cells:
+        cell.compare_outputs = partial(stored_outputs.compare, cell, exemptions, cell.compare_outputs)
+    for notebook in {cell.parent for cell in cells}:
+        stored_outputs.run_as_jupyterlab_does(notebook)

@@ -1,0 +1,26 @@
+"""Real digits for the unit tests."""
+
+import pytest
+import torch
+
+from mnist_helpers import data
+
+torch.set_num_threads(1)  # the work is small, and threads that wait for each other are slow on a busy machine
+
+
+@pytest.fixture(scope="session")
+def test_set():
+    """All test images [10000, 1, 28, 28], normalised, and their labels; tests take the first few hundred."""
+    return data.load("test")
+
+
+@pytest.fixture(scope="session")
+def images(test_set):
+    """The first 500 test images [500, 1, 28, 28]."""
+    return test_set[0][:500]
+
+
+@pytest.fixture(scope="session")
+def labels(test_set):
+    """The labels of `images` [500]."""
+    return test_set[1][:500]

@@ -1,0 +1,47 @@
+"""Let Netron draw the report's network, as notebooks/images/report_net.svg, in a headless Chromium.
+
+Run by `make netron-svg` when the network or Netron's version has changed. CHROMIUM names the browser's executable if it
+is not the one that Playwright has installed.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+from playwright.sync_api import sync_playwright
+
+from mnist_helpers import export, netron_page
+from mnist_helpers.network import Net
+
+TARGET = Path(__file__).resolve().parents[1] / "notebooks" / "images" / "report_net.svg"
+
+
+def draw(model: Path, target: Path) -> None:
+    """Open `model` in Netron and save what its own export writes."""
+    with sync_playwright() as playwright:
+        executable = os.environ.get("CHROMIUM") or shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.goto(netron_page.serve(model))
+        page.wait_for_selector("#canvas .node")
+        page.wait_for_timeout(1000)  # the layout settles
+        with page.expect_download() as download:
+            page.keyboard.press("Control+Alt+E")
+        drawing = Path(download.value.path()).read_text(encoding="utf-8")
+        browser.close()
+    # around shapes Netron writes CJK brackets, which are boxes where no such font is installed
+    target.write_text(drawing.translate(str.maketrans("〈〉", "⟨⟩")) + "\n", encoding="utf-8")
+
+
+def main():
+    torch.manual_seed(1)
+    with tempfile.TemporaryDirectory() as folder:
+        model = export.to_onnx(Net(), torch.zeros(2, 1, 28, 28), Path(folder) / "report_net.onnx")
+        draw(model, TARGET)
+    print("written:", TARGET.relative_to(Path.cwd()))
+
+
+if __name__ == "__main__":
+    main()

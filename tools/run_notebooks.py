@@ -1,0 +1,156 @@
+"""Run notebooks from top to bottom in fresh kernels and store their outputs.
+
+    python tools/run_notebooks.py                             # all of notebooks/, in order
+    python tools/run_notebooks.py notebooks/03_training.ipynb
+
+At the first failing cell it stops with exit code 1; the file of that notebook stays as it was.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+# A page served by the kernel itself: its port is dead as soon as the kernel ends
+LOCAL_FRAME = re.compile(r'<iframe\b[^>]*\bsrc="http://127\.0\.0\.1:\d+/[^"]*"[^>]*>\s*</iframe>')
+PLACEHOLDER = "<p>Run this cell in JupyterLab: Netron opens here.</p>"
+
+
+def load(path: Path) -> nbformat.NotebookNode:
+    """Read a notebook; ends the program with one sentence when `path` is none."""
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+    except OSError as error:
+        sys.exit(f"{path} cannot be read ({error.strerror}), but a notebook was expected; check the name.")
+    except Exception:  # nbformat and jsonschema raise a dozen types for a file that is no notebook
+        sys.exit(f"{path} is not a notebook, but an .ipynb file was expected; check the name.")
+    return notebook
+
+
+def follow(client: NotebookClient, name: str, cells: int, ended: threading.Event) -> None:
+    """Tell which cell runs, until `ended`: a line that moves in a terminal, elsewhere one for each cell that lasts."""
+    start, shown, last = time.perf_counter(), 0, False
+    while not last:
+        last = ended.wait(0.2)
+        number = client.code_cells_executed
+        line = f"{name}  cell {number} of {cells}  {time.perf_counter() - start:.1f} s"
+        if sys.stdout.isatty():
+            print(f"\r{line}", end="\n" if last else "", flush=True)
+        elif number > shown:
+            print(line, flush=True)
+            shown = number
+
+
+def pass_on_interrupts(client: NotebookClient) -> None:
+    """Let Ctrl-C interrupt the cell that runs, as in JupyterLab; nbclient would close its sockets under itself."""
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(NotImplementedError):  # Windows, where nbclient leaves Ctrl-C alone
+        loop.add_signal_handler(signal.SIGINT, lambda: loop.create_task(client.km.interrupt_kernel()))
+
+
+def make_client(notebook: nbformat.NotebookNode, folder: Path) -> NotebookClient:
+    """Return what runs `notebook` in a fresh kernel, in `folder`."""
+    client = NotebookClient(
+        notebook,
+        kernel_name=KERNEL["name"],
+        extra_arguments=["--log-level=40"],  # errors only: the kernel's own warnings would cut through the line
+        resources={"metadata": {"path": str(folder)}},
+        on_notebook_start=lambda **_: pass_on_interrupts(client),
+        record_timing=False,
+        store_widget_state=False,
+        timeout=600,  # seconds a cell, as in `make test`
+    )
+    return client
+
+
+def execute(notebook: nbformat.NotebookNode, path: Path) -> None:
+    """Fill in the outputs of `notebook`, run in the folder of `path`; ends the program at the first failing cell."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    client = make_client(notebook, path.parent)
+    ended, failure = threading.Event(), None
+    thread = threading.Thread(target=follow, args=(client, path.name, len(code), ended))
+    thread.start()
+    try:
+        client.execute()
+    except Exception as error:  # besides nbclient's own types, whatever its start and its end run into
+        failure = error
+    finally:
+        ended.set()
+        thread.join()
+    if failure:
+        sys.exit(explain(path, code[client.code_cells_executed - 1] if client.code_cells_executed else None, failure))
+
+
+def explain(path: Path, cell: nbformat.NotebookNode | None, error: Exception) -> str:
+    """Say where `path` stopped and why: the cell's id, its first line and the error's message."""
+    reason = str(error) or type(error).__name__
+    if isinstance(error, CellExecutionError):
+        reason = f"{error.ename}: {COLOURS.sub('', error.evalue)}".removesuffix(": ")
+    where = f"cell {cell.id}, which starts with\n    {cell.source.strip().splitlines()[0]}" if cell else "its start"
+    return f"{path} stopped at {where}\n{reason}\nThe file was left as it was."
+
+
+def clean(notebook: nbformat.NotebookNode) -> None:
+    """Drop what is true of this run alone: widget states, timings, and frames that show the kernel's own pages."""
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata.kernelspec = nbformat.from_dict(KERNEL)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            if "text/html" in output.get("data", {}):
+                output.data["text/html"] = LOCAL_FRAME.sub(PLACEHOLDER, output.data["text/html"])
+
+
+def write(notebook: nbformat.NotebookNode, path: Path) -> None:
+    """Write `notebook` to `path` whole or not at all."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        temporary.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def run(path: Path) -> None:
+    """Run the notebook at `path` and store its outputs there, unless the file was edited meanwhile."""
+    notebook, before = load(path), path.read_bytes()
+    execute(notebook, path)
+    if path.read_bytes() != before:
+        sys.exit(f"{path} was edited while it ran, so nothing was stored; run it again.")
+    clean(notebook)
+    write(notebook, path)
+
+
+def main() -> None:
+    """Run the notebooks named on the command line, or all of them."""
+    parser = argparse.ArgumentParser(description="Run notebooks in fresh kernels and store their outputs.")
+    parser.add_argument("notebooks", nargs="*", type=Path, metavar="NOTEBOOK", help="default: all of notebooks/")
+    paths = parser.parse_args().notebooks or sorted(NOTEBOOKS.glob("*.ipynb"))
+    if not paths:
+        sys.exit(f"There is no notebook in {NOTEBOOKS}.")
+    try:
+        for path in paths:
+            run(path)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit(f"Interrupted: {path} was left as it was.")
+
+
+if __name__ == "__main__":
+    main()
