@@ -24,7 +24,7 @@ def to_onnx(model: nn.Module, images: torch.Tensor, path: Path) -> Path:
     try:
         program = torch.onnx.export(
             model,
-            (images[:2].contiguous(),),
+            (images[:2],),
             input_names=["images"],
             output_names=["log_probs"],
             dynamic_shapes=({0: "batch"},),

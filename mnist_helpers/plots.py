@@ -33,7 +33,7 @@ def digits(images, titles=None, columns: int = 6, size: float = 1.1, **imshow) -
     for ax in axes.flat:
         ax.axis("off")
     for ax, image in zip(axes.flat, images):
-        ax.imshow(np.squeeze(image), **imshow)
+        ax.imshow(np.squeeze(np.asarray(image)), **imshow)
     for ax, title in zip(axes.flat, titles if titles is not None else []):
         ax.set_title(title, fontsize="small")
     return axes

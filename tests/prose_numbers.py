@@ -15,7 +15,7 @@ NO_PROSE = [
     r"\$[^$\n]+\$|\\\(.*?\\\)",
     r"\]\([^)]*\)|https?://\S+",
     r"</?[a-zA-Z!][^>]*>",  # HTML tags
-    r"\d+(\.\d+){2,}",  # versions
+    r"\d+(\.\d+){2,}|Python \d[\d.]*( to \d[\d.]*)?",  # versions
 ]
 STYLE_SHEET = r"(?s)<style.*?</style>"
 NUMBER = re.compile(r"(?<![\w.])(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(\s?%)?")

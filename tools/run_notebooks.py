@@ -71,6 +71,7 @@ def make_client(notebook: nbformat.NotebookNode, folder: Path) -> NotebookClient
         resources={"metadata": {"path": str(folder)}},
         on_notebook_start=lambda **_: pass_on_interrupts(client),
         record_timing=False,
+        coalesce_streams=True,
         store_widget_state=False,
         timeout=600,  # seconds a cell, as in `make test`
     )

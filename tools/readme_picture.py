@@ -1,0 +1,20 @@
+"""Copy the map of digits, as chapter 01 has stored it, to the picture that the README shows."""
+
+import base64
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parents[1]
+PICTURE = ROOT / "notebooks" / "images" / "digit_map.png"
+
+
+def stored_map() -> bytes:
+    """Return the PNG that cell "map" of 01_data has stored."""
+    notebook = nbformat.read(ROOT / "notebooks" / "01_data.ipynb", as_version=4)
+    (cell,) = [cell for cell in notebook.cells if cell.id == "map"]
+    return base64.b64decode(cell.outputs[0].data["image/png"])
+
+
+if __name__ == "__main__":
+    PICTURE.write_bytes(stored_map())
