@@ -1,0 +1,183 @@
+"""Every exercise of every chapter: right answers pass, wrong ones are told apart, and nothing a student does breaks it.
+
+The misconceptions that the checkers know are named in the tables of chapter_01.py and its sisters.
+"""
+
+import contextlib
+import copy
+import importlib
+import time
+
+import pytest
+
+from mnist_helpers import CourseError
+from mnist_helpers.exercises import mechanism
+from mnist_helpers.exercises.mechanism import CORRECT, NOT_ATTEMPTED, NOT_YET, Exercise, verdict
+from tests.exercises.mutants import CHAPTERS, examine
+
+TABLES = {name: importlib.import_module(f"tests.exercises.{name}") for name in CHAPTERS}
+ALL = [(name, exercise.name) for name, table in TABLES.items() for exercise in table.exercises]
+every_exercise = pytest.mark.parametrize("chapter, name", ALL)
+
+
+@pytest.fixture
+def exercise(chapter, name):
+    original = getattr(TABLES[chapter].exercises, name)
+    fresh = Exercise(original.run_solution, original.hints)
+    fresh.run_checker = original.run_checker
+    return fresh
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_has_four_to_six_exercises_and_a_table_for_each(chapter):
+    names = [exercise.name for exercise in TABLES[chapter].exercises]
+    assert 4 <= len(names) <= 6
+    for table in (TABLES[chapter].WRONG, TABLES[chapter].RIGHT, TABLES[chapter].PROBES):
+        assert list(table) == names
+    assert all(len(wrong) >= 3 for wrong in TABLES[chapter].WRONG.values())
+    assert all(len(right) >= 2 for right in TABLES[chapter].RIGHT.values())
+
+
+@every_exercise
+def test_the_solution_is_correct_and_shown_as_it_is_run(exercise):
+    assert exercise.check(exercise.run_solution).headline == CORRECT
+    names = dict(exercise.run_solution.__globals__)
+    exec(exercise.solution().code, names)
+    assert exercise.check(names[exercise.name]).headline == CORRECT
+
+
+@every_exercise
+def test_the_stub_is_not_attempted(exercise):
+    assert exercise.check(lambda *arguments: ...).headline == NOT_ATTEMPTED
+    assert exercise.check(...).headline == NOT_ATTEMPTED
+    assert exercise.state == NOT_ATTEMPTED
+
+
+@every_exercise
+def test_right_answers_in_other_styles_are_correct(exercise, chapter, name):
+    for answer in TABLES[chapter].RIGHT[name]:
+        card = exercise.check(answer)
+        assert card.headline == CORRECT, f"{answer}: {card}"
+
+
+@every_exercise
+def test_each_misconception_gets_an_explanation_of_its_own(exercise, chapter, name):
+    reasons = {}
+    for misconception, answer in TABLES[chapter].WRONG[name].items():
+        card = exercise.check(answer)
+        assert card.headline == NOT_YET, f"{misconception}: {card}"
+        assert "your function stopped with" not in card.text, f"{misconception}: {card}"
+        assert reasons.setdefault(card.text, misconception) == misconception, f"{misconception}: {card}"
+
+
+@every_exercise
+@pytest.mark.parametrize(
+    "answer, part",
+    [
+        (lambda *_: 1 / 0, "ZeroDivisionError"),
+        (lambda *_: exit(), "SystemExit"),
+        (lambda: 1, "TypeError"),
+        (lambda *_: None, "returned None"),
+        (lambda *_: "seven", ""),
+        (lambda *_: object(), ""),
+        (lambda *_: [], ""),
+        (lambda *_: {}, ""),
+        (lambda *_: [[1], [2, 3]], ""),
+        (lambda *_: float("nan"), ""),
+        (7, "a function was expected, but int was given"),
+        ("seven", "a function was expected, but str was given"),
+        (None, "a function was expected, but NoneType was given"),
+    ],
+)
+def test_whatever_a_function_does_is_survived(exercise, answer, part):
+    card = exercise.check(answer)
+    assert card.headline == NOT_YET
+    assert part in card.text and "\n" not in card.text
+
+
+def endless(*_):
+    while True:
+        with contextlib.suppress(Exception):
+            time.sleep(0.01)
+
+
+@every_exercise
+def test_a_function_that_never_returns_is_stopped(exercise, monkeypatch):
+    limit = mechanism.time_limit
+    monkeypatch.setattr(mechanism, "time_limit", lambda: limit(0.1))
+    assert "did not return within" in exercise.check(endless).text
+
+
+@every_exercise
+def test_hints_come_one_by_one_and_the_last_one_stays(exercise):
+    given = [exercise.hint() for _ in range(len(exercise.hints) + 1)]
+    assert len(exercise.hints) >= 2
+    assert [card.text for card in given] == [*exercise.hints, exercise.hints[-1]]
+    assert given[0].headline == f"hint 1 of {len(exercise.hints)}"
+
+
+@every_exercise
+def test_wrong_calls_get_one_sentence(exercise):
+    for answers in [(), (1, 2)]:
+        with pytest.raises(CourseError, match=f"{len(answers)} answers"):
+            exercise.check(*answers)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_an_unknown_exercise_suggests_the_nearest(chapter):
+    name = next(iter(TABLES[chapter].exercises)).name
+    with pytest.raises(CourseError, match=f"did you mean {name}"):
+        getattr(TABLES[chapter].exercises, name + "s")
+    with pytest.raises(CourseError, match="there are"):
+        TABLES[chapter].exercises.qqqqqqqq  # noqa: B018
+    assert not hasattr(TABLES[chapter].exercises, "__wrapped__")
+
+
+def test_progress_shows_the_three_states():
+    exercises = copy.deepcopy(TABLES["chapter_01"].exercises)
+    exercises.count_class.check(exercises.count_class.run_solution)
+    exercises.one_hot.check(lambda labels: labels)
+    card = exercises.progress()
+    assert card.headline == "1 of 6 correct"
+    assert [line.split()[0] for line in card.code.splitlines()] == ["✓", "○", "○", "✗", "○", "○"]
+    assert "one_hot" in repr(card) and "one_hot" in card._repr_html_()
+
+
+def test_a_card_shows_what_a_student_wrote_as_text():
+    card = mechanism.Card(NOT_YET, "<b>x</b>", code="a < b")
+    assert "<b>x</b>" not in card._repr_html_() and "a &lt; b" in card._repr_html_()
+    assert repr(card) == "✗ not yet: <b>x</b>\na < b"
+
+
+def test_the_students_line_is_named():
+    source = "def answer(*_):\n    number = 0\n    return 1 // number\n"
+    names = {}
+    mechanism.linecache.cache["<cell>"] = (len(source), None, source.splitlines(True), "<cell>")
+    exec(compile(source, "<cell>", "exec"), names)
+    state, reason = verdict(lambda ask: ask(1), names["answer"])
+    assert reason.endswith("in line 3 of its cell: return 1 // number")
+
+
+def test_the_students_objects_are_not_changed():
+    def checker(ask):
+        ask(numbers)
+
+    numbers = [1, 2, 3]
+    verdict(checker, lambda given: given.clear() or 1)
+    assert numbers == [1, 2, 3]
+
+
+def test_an_interrupt_by_the_user_is_not_taken_for_a_wrong_answer():
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verdict(lambda ask: ask(), interrupted)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_checkers_catch_the_mutants_of_their_solution(chapter):
+    results = examine(TABLES[chapter])
+    missed = [f"{exercise}:\n{source}" for exercise, source, caught in results if not caught]
+    assert len(results) >= 30
+    assert len(missed) <= 0.05 * len(results), "\n\n".join(missed)
