@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Linux without a display: print the URL, and start no text browser in the terminal
 NO_BROWSER := $(if $(filter Linux,$(shell uname -s)),$(if $(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser))
 
-.PHONY: help lab test run bench results netron-svg clean
+.PHONY: help lab test run handout answers bench results netron-svg clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -34,12 +34,18 @@ bench: .venv/.installed  ## measure how fast the data pipeline is against the re
 results: .venv/.installed  ## train the report's network with several seeds
 	$(PY) benchmarks/report_seeds.py
 
+handout: .venv/.installed  ## copy the course for students: outputs cleared, without solutions
+	$(PY) tools/copies.py handout
+
+answers: .venv/.installed  ## solve every exercise and run the notebooks with the solutions
+	$(PY) tools/copies.py answers
+
 netron-svg: .venv/.installed  ## draw the network again with Netron (needs Chromium)
 	$(PY) -m pip install --quiet -c constraints.txt -e '.[browser]'
 	$(PY) tools/netron_svg.py
 
 clean:  ## remove .venv and what the notebooks wrote
-	rm -rf .venv artifacts
+	rm -rf .venv artifacts handout answers
 
 # The stamp is written last, so that a broken-off install is done again
 .venv/.installed: pyproject.toml constraints.txt tools/jupyterlab_overrides.json
