@@ -135,6 +135,8 @@ def test_an_unknown_exercise_suggests_the_nearest(chapter):
 
 def test_progress_shows_the_three_states():
     exercises = copy.deepcopy(TABLES["chapter_01"].exercises)
+    for exercise in exercises:
+        exercise.state = NOT_ATTEMPTED
     exercises.count_class.check(exercises.count_class.run_solution)
     exercises.one_hot.check(lambda labels: labels)
     card = exercises.progress()
