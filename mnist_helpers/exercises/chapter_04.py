@@ -313,7 +313,10 @@ WRONG_RULES = [
         "You took the middle of the picture for ink: in a 1 it is, in a 0 it is paper. Look at the border.",
     ),
     *[
-        (spot, "You looked at a single spot of the border, and there a digit may touch it. Look at all four sides.")
+        (
+            spot,
+            "You looked at one corner or side of the border, and a digit may touch it there. Look at all four sides.",
+        )
         for spot in _border_spots()
     ],
 ]
@@ -454,13 +457,13 @@ def check_average_over_shifts(ask):
         otherwise="Right for four images, but not for a single one: return [1, 10].",
     )
     other = inked_images(3, background=0.7)
-    constant = [
+    constant = (
         (probabilities_of(model, other, fill=fill).mean(dim=0), f"{reason} Take the background from images.min().")
         for fill, reason in [
             (-MEAN / STD, "Here the background is 0.7, and you filled in -0.4242, the black of normalised images."),
             (0, "Here the background is 0.7, and you filled in 0."),
         ]
-    ]
+    )
     reason = "Right for normalised images, but not where the background is 0.7. Take it from images.min()."
     same(ask(model, other), probabilities_of(model, other).mean(dim=0), constant, reason)
 
@@ -477,14 +480,15 @@ def _sums(found):
 
 
 def _wrong_averages(model, images):
+    """Yield what the known mistakes give, so that a right answer does not wait for all of them."""
     right = probabilities_of(model, images)  # [5, 4, 10]
     geometric = right.log().mean(dim=0)
     mean_picture = torch.stack([moved(images, *step, images.min().item()) for step in STEPS.values()]).mean(dim=0)
     pictures = "You averaged the five pictures. Give each to the model, and average the probabilities."
-    return [
-        *_wrong_edges(model, images),
-        *_wrong_copies(model, images),
-        *_wrong_means(*right),
+    yield from _wrong_edges(model, images)
+    yield from _wrong_copies(model, images)
+    yield from _wrong_means(*right)
+    yield from [
         (geometric, "You averaged log-probabilities and returned them. Turn each into probabilities first, with exp."),
         (geometric.exp(), "You averaged log-probabilities, then took exp. Take exp first: the mean of probabilities."),
         (geometric.softmax(dim=1), "You averaged log-probabilities, then made probabilities of them. Take exp first."),
