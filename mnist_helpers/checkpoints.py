@@ -51,19 +51,26 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None =
     is missing, torn, not a checkpoint of the course, or of another network.
     """
     content = _read(Path(path))
+    try:
+        history = History(**content["history"])
+        found = {name: tensor.shape for name, tensor in content["model"].items()}
+    except (TypeError, AttributeError):
+        raise CourseError(f"{path} is no checkpoint of this course; delete it and run chapter 03 again.") from None
     expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    found = {name: tensor.shape for name, tensor in content["model"].items()}
     if found != expected:
         names = ", ".join(sorted({*found.items()} ^ {*expected.items()})[0][:1])
         raise CourseError(
             f"{path} holds the weights of another network ({content['network']}, where {names} differs), but those of "
             f"{type(model).__name__} were expected; load it into the network that it was saved from, or train anew."
         )
-    model.load_state_dict(content["model"])
     if optimizer is not None:
-        optimizer.load_state_dict(content["optimizer"])
-        torch.set_rng_state(content["random_state"])
-    return History(**content["history"])
+        try:
+            optimizer.load_state_dict(content["optimizer"])
+            torch.set_rng_state(content["random_state"])
+        except (ValueError, KeyError, TypeError, RuntimeError, AttributeError):
+            raise CourseError(f"{path} holds the state of another optimizer; delete it and train anew.") from None
+    model.load_state_dict(content["model"])
+    return history
 
 
 def _read(path: Path) -> dict:

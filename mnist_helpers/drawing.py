@@ -25,7 +25,7 @@ def read_image(path: Path) -> torch.Tensor:
     except FileNotFoundError:
         raise CourseError(f"{path} is not there, but an image file was expected; check the name.") from None
     except Image.DecompressionBombError:
-        raise CourseError(f"{path} is too large to be opened safely; save it with fewer than 100 megapixels.") from None
+        raise CourseError(f"{path} is too large to be opened safely; save it with fewer pixels.") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
         raise CourseError(f"{path} is no image that can be read; save your digit as PNG or JPEG.") from None
     if np.ptp(ink) < 0.1:

@@ -1,6 +1,7 @@
 """Export a network to ONNX and run it with ONNX Runtime."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import onnx
@@ -16,7 +17,8 @@ def to_onnx(model: nn.Module, images: torch.Tensor, path: Path) -> Path:
     """Write `model`, in eval mode, as one ONNX file whose batch size is free; returns `path`.
 
     `images` [N, 1, 28, 28] is an example of the input. The file is checked by onnx before it takes its name, and the
-    mode of `model` is left as it was. Raises CourseError for a batch of another shape or dtype.
+    mode of `model` is left as it was. Raises CourseError for a batch of another shape or dtype, and if `path` cannot be
+    written.
     """
     check_batch(images)
     mode = model.training
@@ -38,10 +40,14 @@ def to_onnx(model: nn.Module, images: torch.Tensor, path: Path) -> Path:
         del node.metadata_props[:]  # stack traces, with the paths of the machine that exported it
     onnx.checker.check_model(content, full_check=True)
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(content.SerializeToString())
-    os.replace(temporary, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            temporary = Path(folder, path.name)
+            temporary.write_bytes(content.SerializeToString())
+            os.replace(temporary, path)
+    except OSError as error:
+        raise CourseError(f"{path} cannot be written ({error}); make room, or choose a folder that is yours.") from None
     return path
 
 

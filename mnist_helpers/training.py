@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mnist_helpers.data import choose_device, load
+from mnist_helpers.data import check_batch, choose_device, load
 from mnist_helpers.network import Net
 
 LOG_INTERVAL = 10  # a loss is recorded every 10 batches, as in the report
@@ -71,6 +71,7 @@ def evaluate(model, images, labels, batch_size=1000):
 @torch.inference_mode()
 def predict(model: nn.Module, images: torch.Tensor, batch_size: int = 1000) -> torch.Tensor:
     """Return the probabilities [N, 10] that `model`, in eval mode, gives to images [N, 1, 28, 28]."""
+    check_batch(images)
     model.eval()
     return torch.cat([model(batch) for batch in images.split(batch_size)]).exp()
 

@@ -90,6 +90,15 @@ def pickled_code(path):
     path.write_bytes(pickle.dumps(Mischief(path.parent / "done"), protocol=2))  # the protocol of torch
 
 
+def with_other_content(**changes):
+    """Spoil one entry of a sound checkpoint."""
+
+    def spoil(path):
+        torch.save(torch.load(path, weights_only=True) | changes, path)
+
+    return spoil
+
+
 BAD = {
     "missing": (lambda path: path.unlink(), "is not there"),
     "a folder": (lambda path: (path.unlink(), path.mkdir()), "is not there"),
@@ -101,6 +110,9 @@ BAD = {
     "another network": (of_another_network, "another network"),
     "a wider network": (of_a_wider_network, "another network"),
     "bare weights": (lambda path: torch.save(Net().state_dict(), path), "no checkpoint of this course"),
+    "an unknown history": (with_other_content(history={"foo": 1}), "no checkpoint of this course"),
+    "weights that are none": (with_other_content(model=3), "no checkpoint of this course"),
+    "another optimizer's state": (with_other_content(optimizer={"state": {}, "param_groups": []}), "another optimizer"),
     "a list": (lambda path: torch.save([1, 2], path), "no checkpoint of this course"),
     "code, saved by torch": (lambda path: torch.save(Mischief(path.parent / "done"), path), "could run code"),
     "code, pickled": (pickled_code, "could run code"),

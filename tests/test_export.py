@@ -83,3 +83,13 @@ def test_file_that_is_no_network_is_refused(content, images, tmp_path):
         path.write_bytes(content)
     with refused(str(path), "an ONNX file was expected"):
         export.run_onnx(path, images)
+
+
+def test_path_that_cannot_be_written_is_refused_and_nothing_is_left(model, images, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with refused("cannot be written"):
+        export.to_onnx(model, images, tmp_path / "file" / "net.onnx")
+    (tmp_path / "net.onnx").mkdir()
+    with refused("cannot be written"):
+        export.to_onnx(model, images, tmp_path / "net.onnx")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "net.onnx"]

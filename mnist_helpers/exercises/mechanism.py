@@ -12,12 +12,14 @@ import textwrap
 import threading
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from mnist_helpers import CourseError
 
+PACKAGE = Path(__file__).resolve().parents[1]
 SECONDS = 5  # after which a check is stopped
 NOT_ATTEMPTED, NOT_YET, CORRECT = "○ not attempted", "✗ not yet", "✓ correct"
 COLOURS = {NOT_ATTEMPTED: "#6b6b6b", NOT_YET: "#d55e00", CORRECT: "#0072b2"}
@@ -161,12 +163,17 @@ def _ask(function: Callable, arguments: tuple):
 
 def _describe(error: BaseException) -> str:
     """Name the error, and the last line of the student's own code that led to it."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__)[1:] if "site-packages" not in frame.filename]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__)[1:] if _may_be_students(frame.filename)]
     what = ": ".join(filter(None, [type(error).__name__, str(error).splitlines()[0] if str(error) else ""]))
     if not frames:
         return f"{what}."
     line = linecache.getline(frames[-1].filename, frames[-1].lineno).strip()
     return f"{what}, in line {frames[-1].lineno} of its cell" + (f": {line}" if line else ".")
+
+
+def _may_be_students(filename: str) -> bool:
+    """Whether code in this file can be a student's: neither an installed package's nor the course's own."""
+    return "site-packages" not in filename and not Path(filename).is_relative_to(PACKAGE)
 
 
 @contextlib.contextmanager

@@ -9,10 +9,12 @@ import importlib
 import time
 
 import pytest
+import torch
 
 from mnist_helpers import CourseError
 from mnist_helpers.exercises import mechanism
 from mnist_helpers.exercises.mechanism import CORRECT, NOT_ATTEMPTED, NOT_YET, Exercise, verdict
+from mnist_helpers.network import Net
 from tests.exercises.mutants import CHAPTERS, examine
 
 TABLES = {name: importlib.import_module(f"tests.exercises.{name}") for name in CHAPTERS}
@@ -159,6 +161,12 @@ def test_the_students_line_is_named():
     exec(compile(source, "<cell>", "exec"), names)
     state, reason = verdict(lambda ask: ask(1), names["answer"])
     assert reason.endswith("in line 3 of its cell: return 1 // number")
+
+
+def test_a_line_of_the_course_is_not_taken_for_the_students():
+    state, reason = verdict(lambda ask: ask(1), lambda number: Net()(torch.zeros(2, 28, 28)))
+    assert reason.startswith("your function stopped with CourseError")
+    assert "check_batch" not in reason and "raise" not in reason
 
 
 def test_the_students_objects_are_not_changed():
