@@ -1,8 +1,10 @@
 """Write the state of a run whole or not at all, read it without running code, go on from it."""
 
+import copy
 import os
 import pickle
 import tempfile
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,11 +15,12 @@ from mnist_helpers import CourseError
 from mnist_helpers.training import History
 
 FOLDER = Path(__file__).resolve().parents[1] / "artifacts"  # what the notebooks write; ignored by git
+KEYS = {"network", "model", "optimizer_kind", "optimizer", "history", "random_state"}
 REPORT_NET = FOLDER / "report_net.pt"  # written by chapter 03, read by chapter 04
 
 
 def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history: History) -> None:
-    """Write all that is needed to go on: weights, optimiser state, history, and torch's random state.
+    """Write all that is needed to go on: weights, optimiser state, history, and the random state of torch on the CPU.
 
     The content goes to a temporary folder beside `path`, whence it takes its name in one step: a reader finds the old
     checkpoint or the new one, never half of one. Raises CourseError, leaving `path` as it was, if it cannot be written.
@@ -25,6 +28,7 @@ def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history
     content = {
         "network": type(model).__name__,
         "model": model.state_dict(),
+        "optimizer_kind": type(optimizer).__name__,
         "optimizer": optimizer.state_dict(),
         "history": asdict(history),
         "random_state": torch.get_rng_state(),
@@ -53,24 +57,37 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None =
     content = _read(Path(path))
     try:
         history = History(**content["history"])
-        found = {name: tensor.shape for name, tensor in content["model"].items()}
+        found = {name: (tensor.shape, str(tensor.dtype)) for name, tensor in content["model"].items()}
     except (TypeError, AttributeError):
         raise CourseError(f"{path} is no checkpoint of this course; delete it and run chapter 03 again.") from None
-    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    expected = {name: (tensor.shape, str(tensor.dtype)) for name, tensor in model.state_dict().items()}
     if found != expected:
-        names = ", ".join(sorted({*found.items()} ^ {*expected.items()})[0][:1])
+        name, _ = min({*found.items()} ^ {*expected.items()})
         raise CourseError(
-            f"{path} holds the weights of another network ({content['network']}, where {names} differs), but those of "
+            f"{path} holds the weights of another network ({content['network']}, where {name} differs), but those of "
             f"{type(model).__name__} were expected; load it into the network that it was saved from, or train anew."
         )
     if optimizer is not None:
-        try:
-            optimizer.load_state_dict(content["optimizer"])
-            torch.set_rng_state(content["random_state"])
-        except (ValueError, KeyError, TypeError, RuntimeError, AttributeError):
-            raise CourseError(f"{path} holds the state of another optimizer; delete it and train anew.") from None
+        _check_state(path, content, optimizer)
+        optimizer.load_state_dict(content["optimizer"])
+        torch.set_rng_state(content["random_state"])
     model.load_state_dict(content["model"])
     return history
+
+
+def _check_state(path: Path, content: dict, optimizer: torch.optim.Optimizer) -> None:
+    """Refuse a state that `optimizer` or torch's generator would not take, before either is changed."""
+    kind = type(optimizer).__name__
+    try:
+        if content["optimizer_kind"] != kind:
+            raise ValueError
+        copy.deepcopy(optimizer).load_state_dict(content["optimizer"])
+        torch.Generator().set_state(content["random_state"])
+    except (ValueError, KeyError, TypeError, RuntimeError, AttributeError):
+        raise CourseError(
+            f"{path} holds the state of another optimizer ({content['optimizer_kind']}), but that of {kind} with the "
+            "same parameters was expected; make the optimizer that it was saved from, or train anew."
+        ) from None
 
 
 def _read(path: Path) -> dict:
@@ -78,12 +95,15 @@ def _read(path: Path) -> dict:
         raise CourseError(f"{path} is not there, but a checkpoint was expected; run chapter 03, which writes it.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip():  # torch writes check sums, and does not look at them
+                raise EOFError
     except pickle.UnpicklingError:
         reason = "is torn, or holds objects that could run code"
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError):
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile):
         reason = "is torn, or no checkpoint"
     else:
-        if isinstance(content, dict) and {"network", "model", "optimizer", "history", "random_state"} <= content.keys():
+        if isinstance(content, dict) and content.keys() >= KEYS:
             return content
         reason = "is no checkpoint of this course"
     raise CourseError(f"{path} was given as a checkpoint, but it {reason}; delete it and run chapter 03 again.")

@@ -90,8 +90,23 @@ def _read_idx(path: Path, header: int) -> torch.Tensor:
 
 
 def normalise(images: torch.Tensor) -> torch.Tensor:
-    """Turn uint8 images [N, 28, 28] into the network's input: float32 [N, 1, 28, 28], mean 0 and std 1 in training."""
+    """Turn uint8 images [N, 28, 28] into the network's input: float32 [N, 1, 28, 28], mean 0 and std 1 in training.
+
+    Raises CourseError for another shape or dtype: images that are normalised already are not normalised again.
+    """
+    if not isinstance(images, torch.Tensor) or images.dtype != torch.uint8 or images.shape[1:] != (28, 28):
+        raise CourseError(
+            f"images as in the files were expected, uint8 of shape [N, 28, 28], but {_describe(images)} was given; "
+            "take them from data.load_raw, and turn one image into a batch with image[None]."
+        )
     return images.to(torch.float32).div_(255).sub_(MEAN).div_(STD).unsqueeze(1)
+
+
+def _describe(images) -> str:
+    """Say what was given in place of a batch: its type, or its dtype and shape."""
+    if not isinstance(images, torch.Tensor):
+        return type(images).__name__
+    return f"{images.dtype} of shape {list(images.shape)}".removeprefix("torch.")
 
 
 def load(split: str, device: str = "cpu", root: Path = ROOT) -> tuple[torch.Tensor, torch.Tensor]:
@@ -117,13 +132,9 @@ def choose_device(name: str = "cpu") -> torch.device:
 
 def check_batch(images: torch.Tensor) -> None:
     """Raise CourseError unless `images` is what the network takes: a float32 tensor [N, 1, 28, 28]."""
-    if not isinstance(images, torch.Tensor):
-        given = type(images).__name__
-    elif images.shape[1:] == (1, 28, 28) and images.dtype == torch.float32:
+    if isinstance(images, torch.Tensor) and images.shape[1:] == (1, 28, 28) and images.dtype == torch.float32:
         return
-    else:
-        given = f"{images.dtype} of shape {list(images.shape)}".removeprefix("torch.")
     raise CourseError(
-        f"a batch of images was expected, float32 of shape [N, 1, 28, 28], but {given} was given; "
+        f"a batch of images was expected, float32 of shape [N, 1, 28, 28], but {_describe(images)} was given; "
         "turn uint8 images [N, 28, 28] into one with data.normalise, and one image into a batch with unsqueeze(0)."
     )

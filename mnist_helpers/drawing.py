@@ -28,7 +28,7 @@ def read_image(path: Path) -> torch.Tensor:
         raise CourseError(f"{path} is too large to be opened safely; save it with fewer pixels.") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
         raise CourseError(f"{path} is no image that can be read; save your digit as PNG or JPEG.") from None
-    if np.ptp(ink) < 0.1:
+    if not np.ptp(ink) >= 0.1:  # also when a pixel is not a number
         raise CourseError(f"{path} is blank, but a digit was expected; draw it with a thick, dark pen.")
     return prepare(ink)
 
@@ -45,7 +45,7 @@ def _ink(image: Image.Image) -> np.ndarray:
         paper = Image.new("RGBA", rgba.size, "white")
         grey = np.asarray(Image.alpha_composite(paper, rgba).convert("L")) / 255
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    return 1 - grey if np.median(border) > 0.5 else grey
+    return grey.max() - grey if np.median(border) > (grey.min() + grey.max()) / 2 else grey
 
 
 def prepare(ink: np.ndarray) -> torch.Tensor:
@@ -61,7 +61,7 @@ def prepare(ink: np.ndarray) -> torch.Tensor:
     box = ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     scale = 20 / max(box.shape)
     size = [max(1, round(side * scale)) for side in reversed(box.shape)]
-    small = np.asarray(Image.fromarray(np.uint8(box * 255)).resize(size, Image.Resampling.BOX), dtype=float)
+    small = np.asarray(Image.fromarray(np.float32(box)).resize(size, Image.Resampling.BOX), dtype=float)
     small *= 255 / small.max()
     corner = [int(round(14 - (small.sum(1 - axis) @ np.arange(small.shape[axis])) / small.sum())) for axis in (0, 1)]
     top, left = (min(max(c, 0), 28 - n) for c, n in zip(corner, small.shape))

@@ -99,6 +99,21 @@ def with_other_content(**changes):
     return spoil
 
 
+def of_adam(path):
+    model = Net()
+    checkpoints.save(path, model, torch.optim.Adam(model.parameters()), History())
+
+
+def whole_numbers(path):
+    with_other_content(model={name: tensor.int() for name, tensor in Net().state_dict().items()})(path)
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1  # amid the numbers of fc1.weight
+    path.write_bytes(content)
+
+
 BAD = {
     "missing": (lambda path: path.unlink(), "is not there"),
     "a folder": (lambda path: (path.unlink(), path.mkdir()), "is not there"),
@@ -113,6 +128,10 @@ BAD = {
     "an unknown history": (with_other_content(history={"foo": 1}), "no checkpoint of this course"),
     "weights that are none": (with_other_content(model=3), "no checkpoint of this course"),
     "another optimizer's state": (with_other_content(optimizer={"state": {}, "param_groups": []}), "another optimizer"),
+    "an Adam's state": (of_adam, "another optimizer (Adam)"),
+    "a bad random state": (with_other_content(random_state=torch.zeros(3)), "another optimizer"),
+    "weights of whole numbers": (whole_numbers, "another network"),
+    "a flipped bit in the weights": (flipped, "is torn"),
     "a list": (lambda path: torch.save([1, 2], path), "no checkpoint of this course"),
     "code, saved by torch": (lambda path: torch.save(Mischief(path.parent / "done"), path), "could run code"),
     "code, pickled": (pickled_code, "could run code"),

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
 from torchvision import transforms
 from torchvision.datasets import MNIST
 
@@ -209,3 +210,29 @@ def test_batch_of_the_right_kind_passes():
 def test_batch_of_another_kind_is_refused(batch, words):
     with refused(words, "float32 of shape [N, 1, 28, 28]", "data.normalise"):
         data.check_batch(batch)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        torch.zeros(2, 28, 28),
+        torch.zeros(2, 1, 28, 28),
+        torch.zeros(2, 1, 28, 28, dtype=torch.uint8),
+        torch.zeros(28, 28, dtype=torch.uint8),
+        "digits",
+    ],
+)
+def test_what_is_not_as_in_the_files_is_not_normalised(images):
+    before = images.clone() if isinstance(images, torch.Tensor) else images
+    with refused("uint8 of shape [N, 28, 28]", "data.load_raw"):
+        data.normalise(images)
+    assert images is before or torch.equal(images, before)
+
+
+def test_labels_are_the_integers_that_losses_take(raw_sets):
+    assert raw_sets["test"][1].dtype == torch.int64
+
+
+def test_a_refusal_is_shown_in_a_notebook_as_one_sentence(capsys):
+    InteractiveShell().run_cell("from mnist_helpers import CourseError\nraise CourseError('One.')")
+    assert capsys.readouterr().out.strip() == "CourseError: One."

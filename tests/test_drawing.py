@@ -145,3 +145,17 @@ def test_file_without_a_digit_is_refused_and_left_alone(kind, tmp_path):
 def test_picture_without_ink_is_refused():
     with refused("without ink"):
         drawing.prepare(np.zeros((50, 50)))
+
+
+def test_paper_in_dim_light_is_paper_still(drawn, expected, tmp_path):
+    drawn.convert("L").point(lambda value: 20 + value * 90 // 255).save(tmp_path / "dim.png")
+    picture = drawing.read_image(tmp_path / "dim.png")
+    assert (picture.float() - expected.float()).abs().mean() < 6
+
+
+def test_a_picture_with_what_is_no_number_is_refused(tmp_path):
+    pixels = np.zeros((40, 40), np.float32)
+    pixels[10:30, 20] = np.nan
+    Image.fromarray(pixels).save(tmp_path / "nan.tiff")
+    with refused("nan.tiff"):
+        drawing.read_image(tmp_path / "nan.tiff")

@@ -2,6 +2,7 @@
 
 import http.client
 import re
+import socket
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -74,6 +75,8 @@ def test_model_that_was_exported_again_is_served_anew(tmp_path):
 def test_server_listens_on_this_machine_alone(url):
     assert urlsplit(url).hostname == "127.0.0.1"
     assert get(url, "/")[0] == 200
+    with pytest.raises(OSError):  # a server on all addresses would answer here too
+        socket.create_connection(("127.0.0.2", urlsplit(url).port), timeout=2)
 
 
 @pytest.mark.parametrize(
