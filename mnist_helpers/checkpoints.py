@@ -1,12 +1,15 @@
 """Write the state of a run whole or not at all, read it without running code, go on from it."""
 
+import contextlib
 import copy
 import os
 import pickle
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from torch import nn
@@ -19,11 +22,30 @@ KEYS = {"network", "model", "optimizer_kind", "optimizer", "history", "random_st
 REPORT_NET = FOLDER / "report_net.pt"  # written by chapter 03, read by chapter 04
 
 
-def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history: History) -> None:
-    """Write all that is needed to go on: weights, optimiser state, history, and the random state of torch on the CPU.
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """Open `path` for writing so that it changes whole or not at all.
 
-    The content goes to a temporary folder beside `path`, whence it takes its name in one step: a reader finds the old
-    checkpoint or the new one, never half of one. Raises CourseError, leaving `path` as it was, if it cannot be written.
+    What the block writes goes to a file in a temporary folder beside `path`, is synced, and takes the name in one step: a
+    reader finds the old content or the new, never half of one. Raises CourseError if that fails, leaving `path` as it was.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=path.name) as folder:
+            temporary = Path(folder, path.name)
+            with temporary.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        raise CourseError(f"{path} cannot be written ({error}); make room, or choose a folder that is yours.") from None
+
+
+def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history: History) -> None:
+    """Write all that is needed to go on: weights, optimizer state, history, and the random state of torch on the CPU.
+
+    Raises CourseError, leaving `path` as it was, if it cannot be written.
     """
     content = {
         "network": type(model).__name__,
@@ -33,24 +55,14 @@ def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history
         "history": asdict(history),
         "random_state": torch.get_rng_state(),
     }
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=path.name) as folder:
-            temporary = Path(folder, path.name)
-            with temporary.open("wb") as file:
-                torch.save(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:
-        raise CourseError(f"{path} cannot be written ({error}); make room, or choose a folder that is yours.") from None
+    with written_whole(Path(path)) as file:
+        torch.save(content, file)
 
 
 def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> History:
     """Put the checkpoint's weights into `model` (and its state into `optimizer`) and return its history.
 
-    With an optimiser, torch's random state is restored too, so that training goes on as if it had not stopped.
+    With an optimizer, torch's random state is restored too, so that training goes on as if it had not stopped.
     Nothing in the file is executed (`weights_only`). Raises CourseError, leaving everything as it was, for a file that
     is missing, torn, not a checkpoint of the course, or of another network.
     """

@@ -1,7 +1,5 @@
 """Export a network to ONNX and run it with ONNX Runtime."""
 
-import os
-import tempfile
 from pathlib import Path
 
 import onnx
@@ -10,6 +8,7 @@ import torch
 from torch import nn
 
 from mnist_helpers import CourseError
+from mnist_helpers.checkpoints import written_whole
 from mnist_helpers.data import check_batch
 
 
@@ -40,14 +39,8 @@ def to_onnx(model: nn.Module, images: torch.Tensor, path: Path) -> Path:
         del node.metadata_props[:]  # stack traces, with the paths of the machine that exported it
     onnx.checker.check_model(content, full_check=True)
     path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            temporary = Path(folder, path.name)
-            temporary.write_bytes(content.SerializeToString())
-            os.replace(temporary, path)
-    except OSError as error:
-        raise CourseError(f"{path} cannot be written ({error}); make room, or choose a folder that is yours.") from None
+    with written_whole(path) as file:
+        file.write(content.SerializeToString())
     return path
 
 

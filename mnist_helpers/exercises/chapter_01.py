@@ -155,13 +155,13 @@ def check_shuffled(ask):
         raise NotYet("The order is the same each time: do not set a seed inside the function.")
 
 
-def _pair(result):
+def _pair(result, expected="Two things should come back: the images [N, 28, 28] and the labels [N]."):
     """The numbers of the images and the labels that came back."""
     try:
         images, labels = result
         return array(images)[:, 0, 0], array(labels)
     except (TypeError, ValueError, IndexError):
-        raise NotYet("Two things should come back: the images [N, 28, 28] and the labels [N].") from None
+        raise NotYet(expected) from None
 
 
 def _explain_mismatch(numbers, labels):
@@ -182,12 +182,15 @@ def batches(images, labels, size):
     return [(images[start : start + size], labels[start : start + size]) for start in starts]
 
 
+EACH_BATCH = "Each batch should be a pair: its images [n, 28, 28] and its labels [n]."
+
+
 @batches.checker
 def check_batches(ask):
     """Ten images in batches of 4, of 5, of 1 and of more than there are."""
     images, labels = torch.arange(10.0).reshape(10, 1, 1).expand(10, 28, 28), torch.arange(10)
     for size in [4, 5, 1, 64]:
-        found = [_batch(batch) for batch in _listed(ask(images, labels, size))]
+        found = [_pair(batch, EACH_BATCH) for batch in _listed(ask(images, labels, size))]
         lengths = [len(numbers) for numbers, _ in found]
         expected = [len(part) for part in labels.split(size)]
         if lengths != expected:
@@ -201,14 +204,6 @@ def _listed(result):
         return list(result)  # a generator is as good as a list
     except TypeError:
         raise NotYet(f"A list of batches was expected, but {type(result).__name__} came back.") from None
-
-
-def _batch(batch):
-    try:
-        images, labels = batch
-        return array(images)[:, 0, 0], array(labels)
-    except (TypeError, ValueError, IndexError):
-        raise NotYet("Each batch should be a pair: its images [n, 28, 28] and its labels [n].") from None
 
 
 def _explain_lengths(lengths, expected, size):

@@ -65,21 +65,16 @@ class Replace(ast.NodeTransformer):
 def mutants(exercise):
     """Yield (source, function) of each change that still compiles."""
     source = exercise.source()
-    count = sum(1 for _ in ast.walk(ast.parse(source)))
-    for index in range(count):
-        number = 0
-        while True:
-            tree = ast.parse(source)
-            node = list(ast.walk(tree))[index]
-            changes = list(replacements(node))
-            if number >= len(changes):
-                break
-            changed = ast.fix_missing_locations(Replace(node, changes[number]).visit(tree))
-            number += 1
-            names = dict(exercise.run_solution.__globals__)
-            with contextlib.suppress(SyntaxError, ValueError):
-                exec(compile(changed, "<mutant>", "exec"), names)
-                yield ast.unparse(changed), names[exercise.name]
+    nodes = list(ast.walk(ast.parse(source)))
+    places = [(index, number) for index, node in enumerate(nodes) for number, _ in enumerate(replacements(node))]
+    for index, number in places:
+        tree = ast.parse(source)  # a tree of its own for each change
+        node = list(ast.walk(tree))[index]
+        changed = ast.fix_missing_locations(Replace(node, list(replacements(node))[number]).visit(tree))
+        names = dict(exercise.run_solution.__globals__)
+        with contextlib.suppress(SyntaxError, ValueError):
+            exec(compile(changed, "<mutant>", "exec"), names)
+            yield ast.unparse(changed), names[exercise.name]
 
 
 def behaviour(probe, function):
