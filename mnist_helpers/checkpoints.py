@@ -26,8 +26,9 @@ REPORT_NET = FOLDER / "report_net.pt"  # written by chapter 03, read by chapter 
 def written_whole(path: Path) -> Iterator[BinaryIO]:
     """Open `path` for writing so that it changes whole or not at all.
 
-    What the block writes goes to a file in a temporary folder beside `path`, is synced, and takes the name in one step: a
-    reader finds the old content or the new, never half of one. Raises CourseError if that fails, leaving `path` as it was.
+    What the block writes goes to a file in a temporary folder beside `path`, is synced, and takes the name in one step:
+    a reader finds the old content or the new, never half of one. Raises CourseError, leaving `path` as it was, if that
+    fails.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

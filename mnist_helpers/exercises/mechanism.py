@@ -6,12 +6,13 @@ import copy
 import difflib
 import html
 import inspect
+import itertools
 import linecache
 import signal
 import textwrap
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from mnist_helpers import CourseError
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SECONDS = 5  # after which a check is stopped
+LONGEST = 10_000  # items taken from a student's generator, which may have no end
 NOT_ATTEMPTED, NOT_YET, CORRECT = "○ not attempted", "✗ not yet", "✓ correct"
 COLOURS = {NOT_ATTEMPTED: "#6b6b6b", NOT_YET: "#d55e00", CORRECT: "#0072b2"}
 
@@ -152,6 +154,8 @@ def _ask(function: Callable, arguments: tuple):
     """Call the student's function with copies of the arguments; raises NotYet or NotAttempted if that gives nothing."""
     try:
         result = function(*copy.deepcopy(arguments))
+        if isinstance(result, Iterator):  # a generator's code runs here, where its errors are caught
+            result = list(itertools.islice(result, LONGEST))
     except (Exception, SystemExit) as error:
         raise NotYet(f"your function stopped with {_describe(error)}") from None
     if result is ...:

@@ -98,6 +98,24 @@ def test_whatever_a_function_does_is_survived(exercise, answer, part):
     assert part in card.text and "\n" not in card.text
 
 
+def broken_off(*_):
+    yield 1
+    raise ValueError("half-way")
+
+
+def without_end(*_):
+    while True:
+        yield 1
+
+
+@every_exercise
+@pytest.mark.parametrize("answer, part", [(broken_off, "ValueError: half-way"), (without_end, "")])
+def test_generators_that_fail_or_have_no_end_are_survived(exercise, answer, part):
+    card = exercise.check(answer)
+    assert card.headline == NOT_YET
+    assert part in card.text and "\n" not in card.text
+
+
 def endless(*_):
     while True:
         with contextlib.suppress(Exception):
