@@ -72,7 +72,8 @@ function onKey(event, clear) {
 /** The paper: 280x280 pixels, light ink on black. Points are [x, y] in its own pixels. */
 function preparePaper(canvas) {
   const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false });
-  Object.assign(context, { lineWidth: PEN, lineCap: "round", lineJoin: "round", strokeStyle: "#fff", fillStyle: "#000" });
+  Object.assign(context, { lineWidth: PEN, lineCap: "round", lineJoin: "round" });
+  Object.assign(context, { strokeStyle: "#fff", fillStyle: "#000" });
   return {
     clear: () => context.fillRect(0, 0, SIDE, SIDE),
     dot: (point) => dot(context, point),
@@ -166,7 +167,7 @@ function pointOf(event, canvas) {
   return [((event.clientX - left) * SIDE) / width, ((event.clientY - top) * SIDE) / height];
 }
 
-/** Ask once at a time; when more is asked meanwhile, ask once more at the end. What was asked before `forget` is dropped. */
+/** Ask once at a time, and once more when `ask` was called meanwhile; drop what was asked before `forget`. */
 function latestOnly(answer, show, fail) {
   let [era, awaited, again] = [0, false, false];
   const askOnce = async () => {
@@ -319,7 +320,8 @@ function build(element) {
 
 function barMarkup(digit) {
   return `<li class="pad-bar" data-digit="${digit}"><span class="pad-digit">${digit}</span>
-    <span class="pad-track" aria-hidden="true"><span class="pad-fill"></span></span><span class="pad-value"></span></li>`;
+    <span class="pad-track" aria-hidden="true"><span class="pad-fill"></span></span>
+    <span class="pad-value"></span></li>`;
 }
 
 const BODY = `
@@ -377,18 +379,21 @@ const STYLE = `
 html[data-theme="dark"] .pad, body[data-jp-theme-light="false"] .pad { ${DARK} }
 @media (prefers-color-scheme: dark) { html:not([data-theme]) body:not([data-jp-theme-light]) .pad { ${DARK} } }
 .pad *, .pad *::before { box-sizing: border-box; }
-.pad p, .pad ul, .pad li { margin: 0; padding: 0; font-size: inherit; line-height: inherit; color: inherit; list-style: none; }
+.pad p, .pad ul, .pad li { margin: 0; padding: 0; font-size: inherit; line-height: inherit; color: inherit;
+  list-style: none; }
 .pad-views { display: grid; gap: 20px 24px; padding: 20px 20px 12px; grid-template-columns: minmax(0, 1fr); }
 .pad p.pad-title { font-size: 15px; font-weight: 600; margin-bottom: 8px; white-space: nowrap; }
 .pad p.pad-note, .pad .pad-key li { font-size: 14px; color: var(--pad-quiet); }
 .pad-paper { position: relative; width: 100%; max-width: 280px; aspect-ratio: 1; border-radius: 8px; overflow: clip;
   background: #000; outline: 1px solid var(--pad-edge); }
 .pad-sees .pad-paper { max-width: 168px; }
-.pad-paper canvas, .pad-paper svg { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; max-width: none; }
+.pad-paper canvas, .pad-paper svg { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0;
+  max-width: none; }
 .pad-paper svg, .pad-hint { pointer-events: none; }
 .pad-canvas { touch-action: none; cursor: crosshair; user-select: none; -webkit-user-select: none; }
 .pad-canvas:focus { outline: none; }
-.pad-paper:has(.pad-canvas:focus-visible), .pad-clear:focus-visible { outline: 3px solid var(--pad-best); outline-offset: 3px; }
+.pad-paper:has(.pad-canvas:focus-visible), .pad-clear:focus-visible { outline: 3px solid var(--pad-best);
+  outline-offset: 3px; }
 .pad-picture { image-rendering: pixelated; }
 .pad p.pad-hint { position: absolute; inset: 0; display: none; place-items: center; color: #b4b8be; user-select: none; }
 .pad-empty p.pad-hint { display: grid; }
@@ -400,16 +405,18 @@ html[data-theme="dark"] .pad, body[data-jp-theme-light="false"] .pad { ${DARK} }
 .pad .pad-key { margin-top: 10px; }
 .pad-key svg { width: 14px; height: 14px; vertical-align: -2px; margin-right: 4px; }
 .pad-tools { display: flex; align-items: center; gap: 12px; margin-top: 12px; }
-.pad .pad-clear { min-height: 44px; min-width: 88px; padding: 0 20px; border: 1px solid var(--pad-edge); border-radius: 8px;
-  background: var(--pad-button); color: inherit; font: inherit; font-weight: 600; cursor: pointer; }
+.pad .pad-clear { min-height: 44px; min-width: 88px; padding: 0 20px; border: 1px solid var(--pad-edge);
+  border-radius: 8px; background: var(--pad-button); color: inherit; font: inherit; font-weight: 600; cursor: pointer; }
 .pad .pad-clear:hover { border-color: var(--pad-text); }
 .pad kbd { font: inherit; padding: 0 5px; border: 1px solid var(--pad-edge); border-radius: 4px; background: none;
   color: inherit; box-shadow: none; }
 .pad p.pad-verdict { font-size: 18px; min-height: 2.8em; margin-bottom: 6px; }
-.pad-status { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.pad-status { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
+  white-space: nowrap; }
 .pad .pad-bars { display: grid; gap: 3px; font-variant-numeric: tabular-nums; }
 .pad .pad-bar { display: grid; grid-template-columns: 12px minmax(0, 1fr) 76px; align-items: center; gap: 8px; }
-.pad-track { height: 14px; border-radius: 4px; background: var(--pad-track); overflow: clip; forced-color-adjust: none; }
+.pad-track { height: 14px; border-radius: 4px; background: var(--pad-track); overflow: clip;
+  forced-color-adjust: none; }
 .pad-fill { display: block; height: 100%; width: 0; background: var(--pad-bar); transition: width 120ms ease-out; }
 .pad-value { text-align: right; white-space: nowrap; color: var(--pad-quiet); }
 .pad-best { font-weight: 700; }
@@ -461,5 +468,6 @@ export default {
 /** Pass on what Python answered: {sentence} when it could not, {result: null} when there was nothing to read. */
 function settle({ sentence, result }, [picture], resolve, reject) {
   if (sentence) reject({ sentence });
-  else resolve(result && { ...result, picture: new Uint8Array(picture.buffer, picture.byteOffset, picture.byteLength) });
+  else if (!result) resolve(null);
+  else resolve({ ...result, picture: new Uint8Array(picture.buffer, picture.byteOffset, picture.byteLength) });
 }

@@ -76,11 +76,12 @@ def test_what_is_no_drawing_gets_a_sentence(buffers):
     assert "A drawing of 78400 bytes was expected" in content["sentence"]
 
 
-def test_a_message_that_is_no_request_is_passed_over():
+def test_a_message_that_is_no_request_is_passed_over(caplog):
     pad = Pad(Net())
     pad.send = lambda *message: pytest.fail("answered")
     for content in ["text", None, [], {}, {"number": 3}]:
         pad._handle_custom_msg(content, [])
+    assert not caplog.records  # ipywidgets logs what goes wrong
 
 
 @pytest.mark.parametrize(

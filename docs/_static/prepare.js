@@ -103,9 +103,10 @@ function rowsUnder(row, scale, rows) {
   const window = Math.max(scale, 1);
   const centre = (row + 0.5) * scale;
   const places = Array.from({ length: Math.ceil(window) + 2 }, (_, n) => Math.trunc(centre - window / 2 + 0.5) + n);
+  const end = Math.min(rows, Math.trunc(centre + window / 2 + 0.5));
   const inside = places.filter((old) => {
     const distance = (old - centre + 0.5) * (1 / window);
-    return old >= 0 && old < Math.min(rows, Math.trunc(centre + window / 2 + 0.5)) && distance > -0.5 && distance <= 0.5;
+    return old >= 0 && old < end && distance > -0.5 && distance <= 0.5;
   });
   return [inside[0], inside.at(-1) + 1];
 }
@@ -115,7 +116,7 @@ function transposed({ height, width, values }) {
   return { height: width, width: height, values: turned };
 }
 
-/** Where the grid must begin along an axis (0: rows, 1: columns) so that its mass is centred in 28, without leaving it. */
+/** Where the grid must begin along an axis (0: rows, 1: columns) so that its mass is centred in 28, within it. */
 function cornerAlong({ height, width, values }, axis) {
   const [total, moment] = values.reduce(
     ([sum, weighted], grey, place) => [sum + grey, weighted + grey * [Math.floor(place / width), place % width][axis]],

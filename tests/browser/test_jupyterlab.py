@@ -27,13 +27,13 @@ SCROLL_TO = """async id => {
     const notebook = window.jupyterapp.shell.currentWidget.content;
     await notebook.scrollToItem(notebook.widgets.findIndex(cell => cell.model.sharedModel.id === id), "start");
 }"""
-LONGEST = 400_000  # milliseconds; a busy machine is slow
+LONGEST = 300  # seconds; a busy machine is slow
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """The address of a JupyterLab whose folder holds a copy of the notebooks, without outputs."""
-    folder = tmp_path_factory.mktemp("lab")
+@pytest.fixture
+def lab(tmp_path):
+    """The address of a fresh JupyterLab whose folder holds a copy of the notebooks, without outputs."""
+    folder = tmp_path
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
     for path in (folder / "notebooks").glob("*.ipynb"):
         notebook, _ = ClearOutputPreprocessor().preprocess(nbformat.read(path, as_version=4), {})
@@ -60,16 +60,24 @@ def address(log, server):
 def run_all(visit, name):
     """Open a notebook, choose Run All Cells, and wait until every code cell is done."""
     page = visit.open(f"lab/tree/notebooks/{name}.ipynb?token=secret", wait_until="load")
-    idle = page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
-    idle.wait_for(timeout=60_000)
-    page.wait_for_function(f"({CELLS})().length > 10", timeout=60_000)
-    while page.evaluate(f"({CELLS})().every(cell => cell.count === null) && ({STATUS})() === 'idle'"):
-        page.get_by_role("menuitem", name="Run", exact=True).click()  # once in a while a click is lost
-        page.get_by_text("Run All Cells", exact=True).click()
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=60_000)
+    poll(page, lambda cells: len(cells) > 10, 60)
+    while all(cell["count"] is None for cell in page.evaluate(CELLS)):
+        if page.evaluate(STATUS) == "idle":  # not yet begun: once in a while a click is lost
+            page.get_by_role("menuitem", name="Run", exact=True).click()
+            page.get_by_text("Run All Cells", exact=True).click()
         page.wait_for_timeout(1000)
-    page.wait_for_function(f"({CELLS})().every(cell => cell.count !== null)", timeout=LONGEST)
-    idle.wait_for(timeout=LONGEST)
+    poll(page, lambda cells: None not in [cell["count"] for cell in cells], LONGEST)
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=60_000)
     return page
+
+
+def poll(page, done, seconds):
+    """Look at the cells until `done(cells)`; the page draws no frames while it is busy, so it is not asked to wait."""
+    end = time.monotonic() + seconds
+    while not done(cells := page.evaluate(CELLS)):
+        assert time.monotonic() < end, cells
+        page.wait_for_timeout(500)
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
