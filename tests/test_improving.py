@@ -22,6 +22,10 @@ def weights(model):
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
+def assert_trained(model, expected):
+    torch.testing.assert_close([p.detach() for p in model.parameters()], expected)
+
+
 @pytest.fixture
 def one_batch(images, labels):
     """A recipe in which an epoch is one step, and the 64 digits for it."""
@@ -134,11 +138,22 @@ def test_random_affine_stays_in_its_bounds_and_differs_from_image_to_image(image
     assert torch.corrcoef(torch.stack([degrees, scale]))[0, 1].abs() < 0.2
 
 
-def test_augmentation_leaves_the_images_that_it_was_given(images):
+@pytest.mark.parametrize("change", [{"shift": 2}, {"degrees": 10.0}, {"scale": 0.1}])
+def test_augmentation_leaves_the_images_that_it_was_given(images, change):
     before = images.clone()
-    changed = augment(Recipe(shift=2, degrees=10.0, scale=0.1), images)
+    changed = augment(Recipe(**change), images)
     assert torch.equal(images, before) and not torch.equal(changed, images)
     assert augment(Recipe(), images) is images
+
+
+def test_training_sees_augmented_images(one_batch):
+    recipe, images, labels = one_batch
+    recipe = dataclasses.replace(recipe, shift=1)
+    seed_all(1)
+    model, order = build(recipe), torch.randperm(64)
+    F.nll_loss(model(random_shift(images[order], 1)), labels[order]).backward()
+    expected = [p.detach() - 0.01 * p.grad for p in model.parameters()]
+    assert_trained(train(recipe, images, labels, seed=1), expected)
 
 
 # test-time averaging
@@ -172,6 +187,18 @@ def test_the_average_of_weights_is_the_formula(one_batch):
     torch.testing.assert_close(weights(averaged), expected)
 
 
+def test_test_time_averaging_wraps_the_same_network(one_batch):
+    recipe, *digits = one_batch
+    wrapped = train(dataclasses.replace(recipe, tta=True), *digits, seed=1)
+    assert isinstance(wrapped, ShiftAverage)
+    assert torch.equal(weights(wrapped), weights(train(recipe, *digits, seed=1)))
+
+
+def test_adamw_has_the_betas_and_the_rate_of_the_recipe():
+    group = make_optimizer(Recipe(optimizer="AdamW", learning_rate=0.03), Net()).param_groups[0]
+    assert (group["betas"], group["lr"]) == ((0.9, 0.99), 0.03)
+
+
 def test_label_smoothing_is_the_formula(one_batch):
     recipe, images, labels = one_batch
     seed_all(1)
@@ -179,8 +206,7 @@ def test_label_smoothing_is_the_formula(one_batch):
     targets = 0.8 * F.one_hot(labels, 10) + 0.2 / 10
     (-(targets * model(images)).sum(dim=1).mean()).backward()
     expected = [p.detach() - 0.01 * p.grad for p in model.parameters()]  # the first step has no momentum yet
-    trained = train(dataclasses.replace(recipe, label_smoothing=0.2), images, labels, seed=1)
-    torch.testing.assert_close([p.detach() for p in trained.parameters()], expected)
+    assert_trained(train(dataclasses.replace(recipe, label_smoothing=0.2), images, labels, seed=1), expected)
 
 
 def test_one_cycle_rises_and_falls_in_a_line():
@@ -196,6 +222,22 @@ def test_one_cycle_rises_and_falls_in_a_line():
     assert top in (29, 30) and max(rates) == pytest.approx(0.5, rel=0.03) and rates[-1] < 1e-5
     torch.testing.assert_close(slopes[top + 1 :], torch.full([100 - top - 1], slopes[-1].item()), atol=1e-5, rtol=0)
     assert rates[0] == pytest.approx(0.5 / 25)
+
+
+def test_training_follows_the_schedule(one_batch):
+    recipe, images, labels = one_batch
+    recipe = dataclasses.replace(recipe, one_cycle=True, epochs=6)
+    seed_all(1)
+    model, velocity = build(recipe), 0
+    schedule = make_schedule(recipe, make_optimizer(recipe, model), 6)
+    for _ in range(6):
+        gradients = torch.autograd.grad(F.nll_loss(model(images), labels), list(model.parameters()))
+        velocity = 0.5 * velocity + torch.cat([gradient.flatten() for gradient in gradients])
+        moved = weights(model) - schedule.get_last_lr()[0] * velocity
+        torch.nn.utils.vector_to_parameters(moved, model.parameters())
+        schedule.optimizer.step()  # moves nothing, since there are no gradients in it
+        schedule.step()
+    torch.testing.assert_close(weights(train(recipe, images, labels, seed=1)), moved)
 
 
 def test_without_a_schedule_the_rate_stays():
