@@ -22,13 +22,21 @@ def kept(recipe: dict) -> dict[str, int]:
     return stored["test_correct"] if stored.get("recipe") == recipe else {}
 
 
+def follow(fraction):
+    """Tell when another epoch is done."""
+    epochs = round(fraction * RECIPES["best"].epochs, 4)
+    if epochs == int(epochs):
+        print(f"epoch {epochs:.0f} of {RECIPES['best'].epochs}", flush=True)
+
+
 def main():
     train_set, test_set = data.load("train"), data.load("test")
     recipe = dataclasses.asdict(RECIPES["best"])
     test_correct = kept(recipe)
     for seed in SEEDS:
         if str(seed) not in test_correct:
-            _, test_correct[str(seed)] = evaluate(train(RECIPES["best"], *train_set, seed), *test_set)
+            model = train(RECIPES["best"], *train_set, seed, follow)
+            _, test_correct[str(seed)] = evaluate(model, *test_set)
             provenance.write("best", recipe=recipe, test_images=len(test_set[1]), test_correct=test_correct)
         print(f"seed {seed}: {test_correct[str(seed)]} of 10000 right", flush=True)
     percent = [correct / 100 for correct in test_correct.values()]

@@ -276,10 +276,10 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(images, l
 def test_a_named_recipe_learns(name, images, labels):
     recipe = dataclasses.replace(RECIPES[name], epochs=12, batch_size=25)
     _, correct = evaluate(train(recipe, images, labels, seed=1), images, labels)
-    assert correct > (350 if name == "report" else 490)
+    assert correct > {"report": 350, "best": 460}.get(name, 490)  # a short run, for what these two are
 
 
-@pytest.mark.parametrize("change", [{"network": "five blocks"}, {"optimizer": "Adamw"}])
+@pytest.mark.parametrize("change", [{"network": "six blocks"}, {"optimizer": "Adamw"}])
 def test_an_unknown_choice_is_refused(images, labels, change):
     with refused(*change.values(), "choose one"):
         train(Recipe(**change), images, labels, seed=1)
