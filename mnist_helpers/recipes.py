@@ -40,7 +40,19 @@ class Recipe:
     tta: bool = False  # read each digit at five places
 
 
-_FAST = Recipe("four blocks", 12, 0, True, 0.0, 1, 128, "AdamW", 0.02, one_cycle=True, label_smoothing=0.05)
+_FAST = Recipe(
+    network="four blocks",
+    width=12,
+    hidden=0,
+    batch_norm=True,
+    dropout=0.0,
+    epochs=1,
+    batch_size=128,
+    optimizer="AdamW",
+    learning_rate=0.02,
+    one_cycle=True,
+    label_smoothing=0.05,
+)
 _GOOD = replace(_FAST, width=16, epochs=3, shift=1, ema=0.99)
 _LONG = {"network": "five blocks", "width": 24, "epochs": 20, "learning_rate": 0.01, "dropout": 0.1}
 RECIPES = {
@@ -52,11 +64,18 @@ RECIPES = {
 
 
 def build(recipe: Recipe) -> nn.Module:
-    """Make the recipe's network, untrained. Raises CourseError for a network that is not known."""
+    """Make the recipe's network, untrained.
+
+    Raises CourseError for a network that is not known, or a change to the report's, which is as it is.
+    """
     _check("network", recipe.network, ["report", *SHAPES])
-    if recipe.network == "report":
-        return Net()
-    return ConvNet(SHAPES[recipe.network], recipe.width, recipe.hidden, recipe.dropout, recipe.batch_norm)
+    if recipe.network != "report":
+        return ConvNet(SHAPES[recipe.network], recipe.width, recipe.hidden, recipe.dropout, recipe.batch_norm)
+    for field in ("width", "hidden", "dropout", "batch_norm"):
+        if getattr(recipe, field) != getattr(Recipe, field):
+            given = f"{field} {getattr(recipe, field)} was given for the report's network, but it is as it is"
+            raise CourseError(f"{given}; choose the network 'two blocks', which has its shape.")
+    return Net()
 
 
 def make_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:

@@ -283,3 +283,9 @@ def test_a_named_recipe_learns(name, images, labels):
 def test_an_unknown_choice_is_refused(images, labels, change):
     with refused(*change.values(), "choose one"):
         train(Recipe(**change), images, labels, seed=1)
+
+
+@pytest.mark.parametrize("change", [{"width": 16}, {"hidden": 0}, {"dropout": 0.0}, {"batch_norm": True}])
+def test_the_report_network_is_not_changed_in_silence(change):
+    with refused(next(iter(change)), "two blocks"):
+        build(Recipe(**change))
