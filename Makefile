@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Linux without a display: print the URL, and start no text browser in the terminal
 NO_BROWSER := $(if $(filter Linux,$(shell uname -s)),$(if $(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser))
 
-.PHONY: help lab test run handout answers bench results best netron-svg clean
+.PHONY: help lab test site site-serve run handout answers bench results best model pictures clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -20,10 +20,16 @@ lab: .venv/.installed  ## open the course in JupyterLab
 	$(PY) -m jupyterlab --allow-root --ip=127.0.0.1 $(NO_BROWSER) --ServerApp.root_dir=. \
 		--LabApp.default_url=/lab/tree/notebooks/01_data.ipynb
 
-test: .venv/.installed  ## check the code, the notebooks and their stored outputs
+test: .venv/.site-installed  ## check the code, the notebooks and their stored outputs
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m pytest tests notebooks --nbval --nbval-current-env --nbval-cell-timeout=600
+
+site: .venv/.site-installed  ## build the course's site, into site/, from the stored outputs
+	$(PY) tools/build_site.py
+
+site-serve: .venv/.installed  ## show the site in a browser of this machine
+	$(PY) tools/serve_site.py
 
 run: .venv/.installed  ## run the notebooks and store their outputs; NOTEBOOKS=notebooks/03_training.ipynb for one
 	$(PY) tools/run_notebooks.py $(NOTEBOOKS)
@@ -45,12 +51,15 @@ handout: .venv/.installed  ## copy the course for students: outputs cleared, wit
 answers: .venv/.installed  ## solve every exercise and run the notebooks with the solutions
 	$(PY) tools/copies.py answers
 
-netron-svg: .venv/.installed  ## draw the network again with Netron (needs Chromium)
-	$(PY) -m pip install --quiet -c constraints.txt -e '.[browser]'
+model: .venv/.installed  ## train and export the network that the site shows
+	$(PY) tools/train_model.py
+
+pictures: .venv/.site-installed  ## draw the pictures of Netron and of the drawing pad again (needs Chromium)
 	$(PY) tools/netron_svg.py
+	$(PY) tools/pad_picture.py
 
 clean:  ## remove .venv and what the notebooks wrote
-	rm -rf .venv artifacts handout answers
+	rm -rf .venv artifacts handout answers site
 
 # The stamp is written last, so that a broken-off install is done again
 .venv/.installed: pyproject.toml constraints.txt tools/jupyterlab_overrides.json
@@ -61,4 +70,11 @@ clean:  ## remove .venv and what the notebooks wrote
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	$(PY) -m pip install -c constraints.txt -e .
 	@$(PY) -c 'import matplotlib.font_manager'
+	@touch $@
+
+# What the site and the tests in a browser need besides
+.venv/.site-installed: .venv/.installed docs/package-lock.json
+	$(PY) -m pip install -c constraints.txt -e '.[site,browser]'
+	@mkdir -p .venv/npm && cp docs/package.json docs/package-lock.json .venv/npm
+	.venv/bin/npm ci --ignore-scripts --no-audit --no-fund --prefix .venv/npm
 	@touch $@

@@ -1,9 +1,9 @@
 """A digit of one's own: from an image file to the 28x28 picture that an MNIST network expects."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mnist_helpers import CourseError
@@ -11,7 +11,17 @@ from mnist_helpers import CourseError
 LONGEST_SIDE = 512  # a photo is reduced to this first; a stroke stays many pixels wide
 
 
-def read_image(path: Path) -> torch.Tensor:
+@dataclass(frozen=True)
+class Fitted:
+    """A digit as the network receives it, and how it came there: rows come before columns, heights before widths."""
+
+    picture: np.ndarray  # uint8 [28, 28], light ink on black
+    box: tuple[int, int, int, int]  # top, left, height and width of the ink in the drawing
+    size: tuple[int, int]  # height and width of the ink in the picture, at most 20
+    corner: tuple[int, int]  # row and column of the picture where the ink begins
+
+
+def read_image(path: Path) -> np.ndarray:
     """Read one drawn digit from an image file and prepare it as MNIST was: uint8 [28, 28], light ink on black.
 
     Any size and mode; transparent parts count as white paper, dark ink on light paper is inverted. Raises CourseError
@@ -48,23 +58,48 @@ def _ink(image: Image.Image) -> np.ndarray:
     return grey.max() - grey if np.median(border) > (grey.min() + grey.max()) / 2 else grey
 
 
-def prepare(ink: np.ndarray) -> torch.Tensor:
+def prepare(ink: np.ndarray) -> np.ndarray:
     """Fit a digit (grey values 0..1, ink bright, any size) into 20x20 and centre its mass in 28x28: uint8 [28, 28].
 
     This is how the authors of MNIST describe its making. Raises CourseError when there is no ink.
     """
-    ink = np.clip((ink - np.median(ink)) / max(ink.max() - np.median(ink), 1e-6), 0, 1)
-    ink[ink < 0.25] = 0  # shadows and grain of the paper
+    return fit(ink).picture
+
+
+def fit(ink: np.ndarray) -> Fitted:
+    """Do what `prepare` does, and tell what was done; docs/_static/prepare.js does the same in a web page."""
+    ink = _without_paper(ink)
     rows, columns = np.nonzero(ink)
     if not len(rows):
         raise CourseError("a picture without ink was given, but a digit was expected; draw one.")
-    box = ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    scale = 20 / max(box.shape)
-    size = [max(1, round(side * scale)) for side in reversed(box.shape)]
-    small = np.asarray(Image.fromarray(np.float32(box)).resize(size, Image.Resampling.BOX), dtype=float)
-    small *= 255 / small.max()
-    corner = [int(round(14 - (small.sum(1 - axis) @ np.arange(small.shape[axis])) / small.sum())) for axis in (0, 1)]
-    top, left = (min(max(c, 0), 28 - n) for c, n in zip(corner, small.shape))
-    picture = torch.zeros(28, 28, dtype=torch.uint8)
-    picture[top : top + small.shape[0], left : left + small.shape[1]] = torch.from_numpy(small).round().to(torch.uint8)
-    return picture
+    top, left = int(rows.min()), int(columns.min())
+    cut = ink[top : rows.max() + 1, left : columns.max() + 1]
+    small = _fit_into(cut, 20)
+    row, column = (_corner(small, axis) for axis in (0, 1))
+    picture = np.zeros((28, 28), dtype=np.uint8)
+    picture[row : row + small.shape[0], column : column + small.shape[1]] = np.rint(small)
+    return Fitted(picture, (top, left, *cut.shape), small.shape, (row, column))
+
+
+def _without_paper(ink: np.ndarray) -> np.ndarray:
+    """Grey values 0..1 with the paper, and its shadows and grain, at 0 and the strongest ink at 1."""
+    paper = np.median(ink)
+    ink = np.clip((ink - paper) / max(ink.max() - paper, 1e-6), 0, 1)
+    ink[ink < 0.25] = 0
+    return ink
+
+
+def _fit_into(ink: np.ndarray, side: int) -> np.ndarray:
+    """Scale a picture so that its longer side is `side`, each pixel a mean of those it covers; the brightest is 255."""
+    scale = side / max(ink.shape)
+    height, width = (max(1, round(length * scale)) for length in ink.shape)
+    image = Image.fromarray(np.float32(ink)).resize((width, height), Image.Resampling.BOX)
+    small = np.asarray(image, dtype=float)
+    return small * (255 / small.max())
+
+
+def _corner(small: np.ndarray, axis: int) -> int:
+    """The row (axis 0) or column (1) at which `small` must begin so that its mass is centred in 28x28, within it."""
+    length = small.shape[axis]
+    centre = (small.sum(1 - axis) @ np.arange(length)) / small.sum()
+    return min(max(round(14 - centre), 0), 28 - length)

@@ -12,12 +12,12 @@ from mnist_helpers.checkpoints import written_whole
 from mnist_helpers.data import check_batch
 
 
-def to_onnx(model: nn.Module, images: torch.Tensor, path: Path) -> Path:
+def to_onnx(model: nn.Module, images: torch.Tensor, path: Path, metadata: dict[str, str] | None = None) -> Path:
     """Write `model`, in eval mode, as one ONNX file whose batch size is free; returns `path`.
 
-    `images` [N, 1, 28, 28] is an example of the input. The file is checked by onnx before it takes its name, and the
-    mode of `model` is left as it was. Raises CourseError for a batch of another shape or dtype, and if `path` cannot be
-    written.
+    `images` [N, 1, 28, 28] is an example of the input; `metadata` is kept in the file. The file is checked by onnx
+    before it takes its name, and the mode of `model` is left as it was. Raises CourseError for a batch of another shape
+    or dtype, and if `path` cannot be written.
     """
     check_batch(images)
     mode = model.training
@@ -37,6 +37,7 @@ def to_onnx(model: nn.Module, images: torch.Tensor, path: Path) -> Path:
     content = program.model_proto
     for node in content.graph.node:
         del node.metadata_props[:]  # stack traces, with the paths of the machine that exported it
+    onnx.helper.set_model_props(content, metadata or {})
     onnx.checker.check_model(content, full_check=True)
     path = Path(path)
     with written_whole(path) as file:

@@ -3,6 +3,7 @@
 import functools
 import html
 import re
+import shutil
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,17 +16,44 @@ from mnist_helpers import CourseError
 PACKAGE = Path(netron.__file__).parent
 # Netron asks for consent unless it finds this cookie; answering for document.cookie keeps real cookies out altogether
 QUIET = b'Object.defineProperty(document, "cookie", { get: () => "consent=1", set: () => {} });\n'
+# The browser itself holds Netron to this: no request leaves the place that the page came from
+POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; frame-src 'none'"
+PRELOADED = [f"{kind}-metadata.json" for kind in ("onnx", "pytorch", "tflite")]  # Netron asks for them at each start
 
 
 def index_page() -> bytes:
-    """Netron's index.html, told to open model.onnx and never to call out.
+    """Netron's index.html, told never to call out; with ?url=model.onnx it opens that file.
 
     Without a date it does not expire, and as version 0.0.0 it neither looks for updates nor reports.
     """
     page = (PACKAGE / "index.html").read_text(encoding="utf-8")
-    page = re.sub(r'<meta name="date" .*?>', '<meta name="file" content="model.onnx">', page)
+    page = re.sub(r'<meta name="date" .*?>\n?', "", page)
     page = re.sub(r'(<meta name="version" content=)".*?"', r'\1"0.0.0"', page)
+    page = re.sub(r'(http-equiv="Content-Security-Policy" content=)".*?"', rf'\1"{POLICY}"', page)
     return page.replace("<script ", '<script src="quiet.js"></script>\n<script ', 1).encode()
+
+
+def write(folder: Path, model: Path) -> None:
+    """Write the page as static files that any web server can show: open index.html?url=model.onnx.
+
+    What only other formats than ONNX need is left out. Raises CourseError when `model` is not there.
+    """
+    content = _read(model)
+    folder.mkdir(parents=True)
+    for source in sorted(PACKAGE.iterdir()):
+        if source.suffix in (".js", ".css", ".png", ".ico") or source.name in PRELOADED:
+            shutil.copyfile(source, folder / source.name)
+    (folder / "index.html").write_bytes(index_page())
+    (folder / "quiet.js").write_bytes(QUIET)
+    (folder / "model.onnx").write_bytes(content)
+
+
+def _read(model: Path) -> bytes:
+    try:
+        return Path(model).read_bytes()
+    except OSError as error:
+        reason = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        raise CourseError(f"{model} {reason}, but an ONNX file was expected; export it first.") from None
 
 
 @functools.cache
@@ -34,8 +62,7 @@ def serve(model: Path) -> str:
 
     Raises CourseError when `model` is not there.
     """
-    if not Path(model).is_file():
-        raise CourseError(f"{model} is not there, but an ONNX file was expected; export it first.")
+    _read(model)
     pages = {"/": index_page, "/index.html": index_page, "/quiet.js": lambda: QUIET}
     made = pages | {"/model.onnx": Path(model).read_bytes}
 
@@ -63,5 +90,5 @@ def serve(model: Path) -> str:
 def show(model: Path, height: int = 500) -> HTML:
     """Show `model` in Netron, live, in a frame of the notebook, `height` pixels high."""
     title = html.escape(f"Netron showing {Path(model).name}")
-    frame = f'<iframe title="{title}" src="{serve(model)}" width="100%" height="{height}"></iframe>'
+    frame = f'<iframe title="{title}" src="{serve(model)}?url=model.onnx" width="100%" height="{height}"></iframe>'
     return HTML(f"<div>{frame}</div>")  # IPython warns about a bare iframe

@@ -1,11 +1,12 @@
 """Digits of MNIST pass unchanged, a drawing gives the same picture in every format, and bad files are refused."""
 
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image, ImageDraw, ImageOps
 
 from mnist_helpers import data, drawing
@@ -32,27 +33,58 @@ def centre(picture):
     return np.array([np.average(np.arange(28), weights=picture.sum(axis=axis)) for axis in (1, 0)])
 
 
+def difference(one, other):
+    """The mean difference of two pictures in grey levels."""
+    return np.abs(one.astype(int) - other).mean()
+
+
 def box(picture):
     rows, columns = np.nonzero(np.asarray(picture) > 63)
     return np.array([rows.min(), rows.max(), columns.min(), columns.max()])
 
 
 def test_digits_of_mnist_pass_nearly_unchanged():
-    raw = data.load_raw("test")[0][:200]
-    prepared = torch.stack([drawing.prepare(digit.numpy() / 255) for digit in raw])
+    raw = data.load_raw("test")[0][:200].numpy()
+    prepared = np.stack([drawing.prepare(digit / 255) for digit in raw])
     moved = [np.abs(centre(new) - centre(old)).max() for old, new in zip(raw, prepared)]
     grown = [np.abs(box(new) - box(old)).max() for old, new in zip(raw, prepared)]
     assert max(moved) <= 1 and np.mean(moved) < 0.2
     assert max(grown) <= 2 and np.mean(grown) < 1
-    assert (prepared.float() - raw.float()).abs().mean() < 3  # grey levels; two different digits differ by 40
+    assert difference(prepared, raw) < 3  # grey levels; two different digits differ by 40
 
 
 def test_picture_is_made_as_mnist_was(expected):
-    assert expected.shape == (28, 28) and expected.dtype == torch.uint8
+    assert expected.shape == (28, 28) and expected.dtype == np.uint8
     top, bottom, left, right = box(expected)
     assert max(bottom - top, right - left) + 1 == 20
     assert np.abs(centre(expected) - 14).max() <= 0.5
     assert expected.max() == 255 and expected[0, 0] == 0
+
+
+def test_fit_tells_what_it_did(drawn, expected):
+    ink = 1 - np.asarray(drawn) / 255
+    fitted = drawing.fit(ink)
+    top, left, height, width = fitted.box
+    assert ImageOps.invert(drawn).getbbox() == (left, top, left + width, top + height)
+    assert fitted.size == (20, round(20 * width / height))
+    rows, columns = np.nonzero(fitted.picture)
+    assert fitted.corner == (rows.min(), columns.min())
+    assert np.array_equal(fitted.picture, expected)
+
+
+def test_fitting_is_averaging():
+    ink = np.zeros((300, 300))
+    ink[50:190, 90:230] = np.random.default_rng(0).uniform(0.3, 1, (140, 140))
+    means = ink[50:190, 90:230].reshape(20, 7, 20, 7).mean(axis=(1, 3))
+    fitted = drawing.fit(ink)
+    top, left = fitted.corner
+    assert difference(fitted.picture[top : top + 20, left : left + 20], 255 * means / means.max()) < 0.5
+    assert fitted.box == (50, 90, 140, 140) and fitted.size == (20, 20)
+
+
+def test_drawing_needs_no_torch():
+    code = "import sys, mnist_helpers.drawing; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def transparent(image):
@@ -93,15 +125,15 @@ FORMATS = {
 def test_every_format_gives_the_same_picture(name, drawn, expected, tmp_path):
     FORMATS[name](drawn).save(tmp_path / name)
     picture = drawing.read_image(tmp_path / name)
-    assert picture.shape == (28, 28) and picture.dtype == torch.uint8
-    assert (picture.float() - expected.float()).abs().mean() < 3  # grey levels; upside down it would be about 35
+    assert picture.shape == (28, 28) and picture.dtype == np.uint8
+    assert difference(picture, expected) < 3  # grey levels; upside down it would be about 35
 
 
 def test_photo_that_was_taken_sideways_is_turned(drawn, expected, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held so that the picture must be turned by a quarter
     drawn.rotate(90, expand=True).save(tmp_path / "photo.jpg", exif=exif)
-    assert (drawing.read_image(tmp_path / "photo.jpg").float() - expected.float()).abs().mean() < 3
+    assert difference(drawing.read_image(tmp_path / "photo.jpg"), expected) < 3
 
 
 def huge_png():
@@ -150,7 +182,7 @@ def test_picture_without_ink_is_refused():
 def test_paper_in_dim_light_is_paper_still(drawn, expected, tmp_path):
     drawn.convert("L").point(lambda value: 20 + value * 90 // 255).save(tmp_path / "dim.png")
     picture = drawing.read_image(tmp_path / "dim.png")
-    assert (picture.float() - expected.float()).abs().mean() < 6
+    assert difference(picture, expected) < 6
 
 
 def test_a_picture_with_what_is_no_number_is_refused(tmp_path):

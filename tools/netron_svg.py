@@ -1,6 +1,6 @@
 """Let Netron draw the report's network, as notebooks/images/report_net.svg, in a headless Chromium.
 
-Run by `make netron-svg` when the network or Netron's version has changed. CHROMIUM names the browser's executable if it
+Run by `make pictures` when the network or Netron's version has changed. CHROMIUM names the browser's executable if it
 is not the one that Playwright has installed.
 """
 
@@ -24,7 +24,7 @@ def draw(model: Path, target: Path) -> None:
         executable = os.environ.get("CHROMIUM") or shutil.which("chromium")
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page()
-        page.goto(netron_page.serve(model))
+        page.goto(netron_page.serve(model) + "?url=model.onnx")
         page.wait_for_selector("#canvas .node")
         page.wait_for_timeout(1000)  # the layout settles
         with page.expect_download() as download:

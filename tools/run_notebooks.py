@@ -21,11 +21,14 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from mnist_helpers import provenance
+
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # A page served by the kernel itself: its port is dead as soon as the kernel ends
 LOCAL_FRAME = re.compile(r'<iframe\b[^>]*\bsrc="http://127\.0\.0\.1:\d+/[^"]*"[^>]*>\s*</iframe>')
+WIDGET = "application/vnd.jupyter.widget-view+json"  # alive with its kernel only; what is stored beside it shows it
 PLACEHOLDER = "<p>Run this cell in JupyterLab: Netron opens here.</p>"
 
 
@@ -109,14 +112,16 @@ def explain(path: Path, cell: nbformat.NotebookNode | None, error: Exception) ->
 
 
 def clean(notebook: nbformat.NotebookNode) -> None:
-    """Drop what is true of this run alone: widget states, timings, and frames that show the kernel's own pages."""
+    """Drop what is true of this run alone: widgets and their states, timings, frames that show the kernel's pages."""
     notebook.metadata.pop("widgets", None)
     notebook.metadata.kernelspec = nbformat.from_dict(KERNEL)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
-            if "text/html" in output.get("data", {}):
-                output.data["text/html"] = LOCAL_FRAME.sub(PLACEHOLDER, output.data["text/html"])
+            data = output.get("data", {})
+            data.pop(WIDGET, None)
+            if "text/html" in data:
+                data["text/html"] = LOCAL_FRAME.sub(PLACEHOLDER, data["text/html"])
 
 
 def write(notebook: nbformat.NotebookNode, path: Path) -> None:
@@ -136,6 +141,7 @@ def run(path: Path) -> None:
     if path.read_bytes() != before:
         sys.exit(f"{path} was edited while it ran, so nothing was stored; run it again.")
     clean(notebook)
+    notebook.metadata.made_with = provenance.made_with() | {"outputs": provenance.fingerprint(notebook)}
     write(notebook, path)
 
 

@@ -1,0 +1,54 @@
+/** The page "Draw a digit": the report's network, run by ONNX Runtime in the page, behind the pad. */
+
+import { createPad } from "./pad.js";
+import { prepare } from "./prepare.js";
+
+const MEAN = 0.1307; // of the training pixels in 0..1, as in mnist_helpers/data.py
+const STD = 0.3081;
+const LOADING = "The network is being loaded (about 4 MB) …";
+const FAILED = "The network could not be loaded; reload the page to try again.";
+
+const here = (path) => new URL(path, import.meta.url).href;
+
+/** Load ONNX Runtime and the network, on one thread: more would need headers that a plain web server does not send. */
+async function loadNetwork() {
+  const ort = await import(here("./ort/ort.wasm.min.mjs"));
+  ort.env.wasm.numThreads = 1;
+  ort.env.wasm.wasmPaths = here("./ort/");
+  return { ort, session: await ort.InferenceSession.create(here("./models/report_net.onnx")) };
+}
+
+/** The ten probabilities that the network gives to a picture: Uint8Array(784). */
+async function predict({ ort, session }, picture) {
+  const values = Float32Array.from(picture, (grey) => (grey / 255 - MEAN) / STD);
+  const images = new ort.Tensor("float32", values, [1, 1, 28, 28]);
+  const { log_probs } = await session.run({ images });
+  return Array.from(log_probs.data, Math.exp);
+}
+
+async function read(network, ink) {
+  const prepared = prepare(ink);
+  if (prepared === null) return null;
+  return { ...prepared, probabilities: await predict(network, prepared.picture) };
+}
+
+function say(element, sentence) {
+  const note = document.createElement("p");
+  note.setAttribute("role", "status");
+  note.textContent = sentence;
+  element.replaceChildren(note);
+}
+
+async function start(element) {
+  say(element, LOADING);
+  try {
+    const network = await loadNetwork();
+    element.replaceChildren();
+    createPad(element, (ink) => read(network, ink));
+  } catch (error) {
+    console.error(error);
+    say(element, FAILED);
+  }
+}
+
+start(document.getElementById("draw-pad"));

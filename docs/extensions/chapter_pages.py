@@ -1,0 +1,62 @@
+"""What a chapter's page has beyond its notebook: a live Netron, and where its outputs come from."""
+
+from pathlib import Path
+
+import nbformat
+from docutils import nodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+
+from mnist_helpers import provenance
+
+PLACEHOLDER = "Netron opens here."  # of tools/run_notebooks.py
+FRAME = """<div class="netron">
+<iframe title="Netron showing the network of this chapter" loading="lazy"
+    src="../netron/index.html?url=model.onnx"></iframe>
+<p><label>Open an ONNX file of yours here: <input type="file" accept=".onnx"></label>
+It stays in this browser.</p>
+<p role="status"></p>
+<script type="module" src="../_static/netron.js"></script>
+<noscript><p>Netron needs JavaScript; the drawing above shows the same network.</p></noscript>
+</div>"""
+NAMES = {"onnx": "ONNX", "onnxruntime": "ONNX Runtime", "python": "Python"}
+
+
+class NetronFrame(SphinxPostTransform):
+    """Put Netron's static copy where the notebook's own, which lives in its kernel only, has left its place."""
+
+    default_priority = 500
+
+    def run(self) -> None:
+        for node in self.document.findall(nodes.raw):
+            if PLACEHOLDER in node.astext():
+                node.parent.replace(node, nodes.raw("", FRAME, format="html"))
+
+
+def relink(app, docname: str, source: list[str]) -> None:
+    """Links between docs/ and notebooks/ are right in the repository; here both folders start at the same place."""
+    source[0] = source[0].replace("](../docs/", "](../").replace("](../notebooks/", "](notebooks/")
+
+
+def add_provenance(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Give the page's footer its sentence: of its own notebook, or of all."""
+    own = Path(app.srcdir, f"{pagename}.ipynb")
+    paths = [own] if own.is_file() else sorted(Path(app.srcdir, "notebooks").glob("*.ipynb"))
+    context["provenance"] = sentence([nbformat.read(path, as_version=4) for path in paths])
+
+
+def sentence(notebooks: list[dict]) -> str:
+    """Say with what the outputs of `notebooks` were made, or that it is not known."""
+    runs = [notebook["metadata"].get("made_with", {}) for notebook in notebooks]
+    what = "This page's outputs were" if len(notebooks) == 1 else "The chapters' outputs were"
+    if any(run.get("outputs") != provenance.fingerprint(notebook) for run, notebook in zip(runs, notebooks)):
+        return f"{what} stored by another program than the course's own, with versions that were not recorded."
+    shared = {key: " and ".join(sorted({run[key] for run in runs})) for key in runs[0]}
+    versions = [f"{NAMES.get(key, key)} {shared[key]}" for key in ("python", *provenance.PACKAGES)]
+    return f"{what} computed on {shared['date']} with {', '.join(versions)}; processor: {shared['processor']}."
+
+
+def setup(app):
+    app.add_post_transform(NetronFrame)
+    app.connect("source-read", relink)
+    app.connect("html-page-context", add_provenance)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,473 @@
+/**
+ * A pad to draw a digit on: the drawing, the 28x28 picture made of it, and ten probabilities.
+ *
+ * One user interface for two places: docs/_static/draw.js puts it into a web page, the default export is an anywidget.
+ */
+
+const SIDE = 280; // pixels of the drawing, whatever its size on the screen
+const PICTURE = 28;
+const FRAME = 20; // the side of the frame into which MNIST's digits were fitted
+const PEN = 22; // pixels: after fitting, about as thick as MNIST's strokes
+const PAUSE = 400; // ms without a stroke before the answer is announced
+const PATIENCE = 10_000; // ms until an answer is given up
+const SVG = "http://www.w3.org/2000/svg";
+const NBSP = "\u00a0";
+
+const NOTHING = "Nothing is drawn yet.";
+const UNREADABLE = "No digit can be told from the paper here; clear the pad and draw one with thin strokes.";
+const FAILED = "No answer came for this drawing; draw on or clear the pad to try again.";
+
+/**
+ * Build a pad inside `element`.
+ *
+ * `answer(ink)` is given 280*280 grey values (Uint8Array, 0 paper, 255 ink) and resolves to null when there is nothing
+ * to read, else to {picture: Uint8Array(784), probabilities: ten numbers, box: [top, left, height, width] of the ink,
+ * size: [height, width] after fitting, corner: [row, column] where it was placed}. When it rejects with an error that
+ * has a `sentence`, the pad says that sentence. Options: `patience`, in ms. Returns a function that removes the pad.
+ */
+export function createPad(element, answer, { patience = PATIENCE } = {}) {
+  const parts = build(element);
+  const paper = preparePaper(parts.canvas);
+  const announce = announcer(parts.status);
+  const say = (result, sentence) => {
+    showAnswer(parts, result, sentence);
+    announce.later(sentence);
+  };
+  const asker = latestOnly(
+    () => withPatience(answer(paper.ink()), patience),
+    (result) => say(result, sentenceFor(result)),
+    (error) => say(null, error?.sentence ?? FAILED),
+  );
+  const clear = () => {
+    paper.clear();
+    asker.forget();
+    say(null, NOTHING);
+  };
+  followPointer(parts.canvas, paper, () => hearInk(parts, announce, asker));
+  parts.clear.addEventListener("click", clear);
+  parts.canvas.addEventListener("keydown", (event) => onKey(event, clear));
+  clear();
+  return () => remove(parts.root, asker, announce);
+}
+
+function hearInk({ root }, announce, asker) {
+  root.classList.remove("pad-empty");
+  announce.hold();
+  asker.ask();
+}
+
+function remove(root, asker, announce) {
+  asker.forget();
+  announce.hold();
+  root.remove();
+}
+
+function onKey(event, clear) {
+  if (!["Escape", "Delete", "Backspace"].includes(event.key)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  clear();
+}
+
+/** The paper: 280x280 pixels, light ink on black. Points are [x, y] in its own pixels. */
+function preparePaper(canvas) {
+  const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false });
+  Object.assign(context, { lineWidth: PEN, lineCap: "round", lineJoin: "round" });
+  Object.assign(context, { strokeStyle: "#fff", fillStyle: "#000" });
+  return {
+    clear: () => context.fillRect(0, 0, SIDE, SIDE),
+    dot: (point) => dot(context, point),
+    curve: (from, control, to) => curve(context, from, control, to),
+    ink: () => everyFourth(context.getImageData(0, 0, SIDE, SIDE).data),
+  };
+}
+
+function dot(context, [x, y]) {
+  context.save();
+  context.fillStyle = "#fff";
+  context.beginPath();
+  context.arc(x, y, PEN / 2, 0, 2 * Math.PI);
+  context.fill();
+  context.restore();
+}
+
+function curve(context, from, control, to) {
+  context.beginPath();
+  context.moveTo(...from);
+  context.quadraticCurveTo(...control, ...to);
+  context.stroke();
+}
+
+/** The red channel of RGBA: all the ink is grey. */
+function everyFourth(rgba) {
+  const greys = new Uint8Array(rgba.length / 4);
+  for (let place = 0; place < greys.length; place++) greys[place] = rgba[4 * place];
+  return greys;
+}
+
+/** Draw where the one pointer that began on the canvas goes; `onInk` is called after each piece. */
+function followPointer(canvas, paper, onInk) {
+  let stroke = null; // {pointer, last: the last point, end: where the curve has come to}
+  const begin = (event) => {
+    const busy = stroke !== null && canvas.hasPointerCapture(stroke.pointer);
+    if (busy || event.button !== 0 || !event.isPrimary) return;
+    const point = pointOf(event, canvas);
+    stroke = { pointer: event.pointerId, last: point, end: point };
+    capture(canvas, event.pointerId);
+    paper.dot(point);
+    onInk();
+  };
+  const end = (event) => {
+    if (event.pointerId !== stroke?.pointer) return;
+    paper.curve(stroke.end, stroke.last, stroke.last);
+    stroke = null;
+    onInk();
+  };
+  const move = (event) => {
+    if (event.pointerId !== stroke?.pointer) return;
+    if (event.buttons === 0) return end(event); // it was let go where the canvas could not hear of it
+    piecesOf(event).forEach((piece) => extend(stroke, pointOf(piece, canvas), paper));
+    onInk();
+  };
+  listen(canvas, begin, move, end);
+}
+
+function listen(canvas, begin, move, end) {
+  canvas.addEventListener("pointerdown", begin);
+  canvas.addEventListener("pointermove", move);
+  for (const kind of ["pointerup", "pointercancel", "lostpointercapture"]) canvas.addEventListener(kind, end);
+  // a long press would open a menu in the middle of a stroke
+  canvas.addEventListener("contextmenu", (event) => event.pointerType !== "mouse" && event.preventDefault());
+}
+
+/** Let the canvas hear of a pointer beyond its edge; a pointer that is gone already cannot be captured. */
+function capture(canvas, pointer) {
+  try {
+    canvas.setPointerCapture(pointer);
+  } catch {
+    // the stroke goes on while the pointer is over the canvas
+  }
+}
+
+/** A curve through the middles between points is smooth, whatever the hand and the sampling of the device. */
+function extend(stroke, point, paper) {
+  const middle = [(stroke.last[0] + point[0]) / 2, (stroke.last[1] + point[1]) / 2];
+  paper.curve(stroke.end, stroke.last, middle);
+  Object.assign(stroke, { last: point, end: middle });
+}
+
+/** The points since the last event; some browsers keep several for one. */
+function piecesOf(event) {
+  const pieces = event.getCoalescedEvents?.() ?? [];
+  return pieces.length ? pieces : [event];
+}
+
+function pointOf(event, canvas) {
+  const { left, top, width, height } = canvas.getBoundingClientRect();
+  return [((event.clientX - left) * SIDE) / width, ((event.clientY - top) * SIDE) / height];
+}
+
+/** Ask once at a time, and once more when `ask` was called meanwhile; drop what was asked before `forget`. */
+function latestOnly(answer, show, fail) {
+  let [era, awaited, again] = [0, false, false];
+  const askOnce = async () => {
+    const asked = era;
+    try {
+      const result = await answer();
+      if (asked === era) show(result);
+    } catch (error) {
+      if (asked === era) fail(error);
+    }
+  };
+  const ask = async () => {
+    again = true;
+    if (awaited) return;
+    awaited = true;
+    while (again) {
+      again = false;
+      await askOnce();
+    }
+    awaited = false;
+  };
+  const forget = () => ([era, again] = [era + 1, false]);
+  return { ask, forget };
+}
+
+/** The promise's value, or a rejection after `patience` ms; a promise that never settles must not block the pad. */
+function withPatience(promise, patience) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(reject, patience, new Error("no answer in time"));
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** Say a sentence in the live region `later`, after a pause in which neither `later` nor `hold` was called. */
+function announcer(region) {
+  let timer = null;
+  const hold = () => clearTimeout(timer);
+  const later = (sentence) => {
+    hold();
+    timer = setTimeout(() => {
+      if (region.textContent !== sentence) region.textContent = sentence;
+    }, PAUSE);
+  };
+  return { hold, later };
+}
+
+function sentenceFor(result) {
+  if (result === null) return UNREADABLE;
+  const [[first, sure], [second, less]] = [...result.probabilities.entries()].sort((a, b) => b[1] - a[1]);
+  if (sure > 0.6) return `This looks like ${named(first)}, ${percent(sure)} sure.`;
+  return `This may be ${named(first)} (${percent(sure)}) or ${named(second)} (${percent(less)}).`;
+}
+
+function named(digit) {
+  return `${digit === 8 ? "an" : "a"}${NBSP}${digit}`;
+}
+
+function percent(probability) {
+  if (probability > 0.995) return `over 99${NBSP}%`;
+  if (probability < 0.005) return `under 1${NBSP}%`;
+  return `${Math.round(100 * probability)}${NBSP}%`;
+}
+
+/** Show a result, or none, and the sentence that says it. */
+function showAnswer(parts, result, sentence) {
+  const probabilities = result?.probabilities ?? Array(10).fill(0);
+  const best = result === null ? -1 : probabilities.indexOf(Math.max(...probabilities));
+  parts.bars.forEach((bar, digit) => showBar(bar, probabilities[digit], digit === best));
+  parts.root.classList.toggle("pad-empty", sentence === NOTHING);
+  parts.verdict.textContent = sentence;
+  showPicture(parts.picture, result?.picture ?? new Uint8Array(PICTURE * PICTURE));
+  parts.explanation.textContent = result === null ? "" : explanation(result);
+  drawMarks(parts, result);
+}
+
+function showBar(bar, probability, best) {
+  bar.dataset.probability = probability;
+  bar.classList.toggle("pad-best", best);
+  bar.querySelector(".pad-fill").style.width = `${100 * probability}%`;
+  const value = probability > 0.9995 ? ">99.9" : (100 * probability).toFixed(1); // 100.0 would be a certainty
+  bar.querySelector(".pad-value").textContent = `${value}${NBSP}%`;
+}
+
+function showPicture(canvas, picture) {
+  const rgba = Uint8ClampedArray.from({ length: 4 * picture.length }, (_, n) => (n % 4 === 3 ? 255 : picture[n >> 2]));
+  canvas.getContext("2d").putImageData(new ImageData(rgba, PICTURE, PICTURE), 0, 0);
+}
+
+function explanation({ box: [, , height, width], size }) {
+  const before = `${width}${NBSP}×${NBSP}${height}`;
+  const after = `${size[1]}${NBSP}×${NBSP}${size[0]}`;
+  return (
+    `Your strokes, ${before} pixels, were fitted into ${after} ` +
+    "and moved so that their centre of mass lies in the middle."
+  );
+}
+
+/** Mark the box of the strokes and their centre of mass, in the drawing and in the picture. */
+function drawMarks({ overlay, marks }, result) {
+  overlay.replaceChildren();
+  marks.replaceChildren(square((PICTURE - FRAME) / 2, (PICTURE - FRAME) / 2, FRAME, FRAME, "pad-frame"));
+  if (result === null) return;
+  const { box, size, corner } = result;
+  const mass = centreOfMass(result.picture);
+  marks.append(square(corner[1], corner[0], size[1], size[0], "pad-box"), ...cross(mass, 1.6));
+  const [row, column] = [0, 1].map((axis) => box[axis] + ((mass[axis] - corner[axis]) * box[axis + 2]) / size[axis]);
+  overlay.append(square(box[1], box[0], box[3], box[2], "pad-box"), ...cross([row, column], 16));
+}
+
+/** [row, column] in the picture's pixels; the middle of the first pixel is at 0.5. */
+function centreOfMass(picture) {
+  const [total, down, right] = picture.reduce(
+    ([sum, rows, columns], grey, place) => {
+      const [row, column] = [Math.floor(place / PICTURE), place % PICTURE];
+      return [sum + grey, rows + grey * (row + 0.5), columns + grey * (column + 0.5)];
+    },
+    [0, 0, 0],
+  );
+  return [down / total, right / total];
+}
+
+function square(x, y, width, height, name) {
+  return svg("rect", { x, y, width, height, class: name });
+}
+
+/** A cross with a dark rim, to be seen on ink and on paper. */
+function cross([row, column], arm) {
+  const d = `M${column - arm} ${row}H${column + arm}M${column} ${row - arm}V${row + arm}`;
+  return ["pad-rim", "pad-mass"].map((name) => svg("path", { d, class: name }));
+}
+
+function svg(tag, attributes) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  return node;
+}
+
+/** Put the pad's elements into `element` and return those that change. */
+function build(element) {
+  const root = document.createElement("div");
+  root.className = "pad";
+  root.innerHTML = `<style>${STYLE}</style>${BODY}`;
+  root.querySelector(".pad-bars").innerHTML = [...Array(10).keys()].map(barMarkup).join("");
+  element.append(root);
+  const find = (name) => root.querySelector(`.pad-${name}`);
+  const names = ["canvas", "overlay", "picture", "marks", "verdict", "status", "explanation", "clear"];
+  return { root, bars: [...root.querySelectorAll(".pad-bar")], ...Object.fromEntries(names.map((n) => [n, find(n)])) };
+}
+
+function barMarkup(digit) {
+  return `<li class="pad-bar" data-digit="${digit}"><span class="pad-digit">${digit}</span>
+    <span class="pad-track" aria-hidden="true"><span class="pad-fill"></span></span>
+    <span class="pad-value"></span></li>`;
+}
+
+const BODY = `
+<div class="pad-views">
+  <div class="pad-draws">
+    <p class="pad-title">You draw</p>
+    <div class="pad-paper">
+      <canvas class="pad-canvas" width="${SIDE}" height="${SIDE}" tabindex="0" role="application"
+        aria-label="Drawing pad: draw one digit with mouse, finger or pen. Escape or Delete clears it."
+        data-lm-suppress-shortcuts="true"></canvas>
+      <svg class="pad-overlay" viewBox="0 0 ${SIDE} ${SIDE}" aria-hidden="true"></svg>
+      <p class="pad-hint" aria-hidden="true">Draw a digit here</p>
+    </div>
+    <div class="pad-tools">
+      <button type="button" class="pad-clear">Clear</button>
+      <p class="pad-note">or <kbd>Esc</kbd>, <kbd>Delete</kbd></p>
+    </div>
+  </div>
+  <div class="pad-answers">
+    <p class="pad-title">It answers</p>
+    <p class="pad-verdict" aria-hidden="true"></p>
+    <p class="pad-status" role="status"></p>
+    <ul class="pad-bars" role="list" aria-label="Probability of each digit"></ul>
+  </div>
+  <div class="pad-sees">
+    <p class="pad-title">The network sees</p>
+    <div class="pad-paper">
+      <canvas class="pad-picture" width="${PICTURE}" height="${PICTURE}" role="img"
+        aria-label="The prepared picture, 28 by 28 pixels, light ink on black"></canvas>
+      <svg class="pad-marks" viewBox="0 0 ${PICTURE} ${PICTURE}" aria-hidden="true"></svg>
+    </div>
+    <ul class="pad-key" role="list" aria-label="Marks in both pictures">
+      <li>${sign('<rect x="1" y="2" width="12" height="10" class="pad-box"/>')} box of the ink</li>
+      <li>${sign('<path d="M1 7H13M7 1V13" class="pad-mass"/>')} centre of mass</li>
+      <li>${sign('<rect x="1" y="1" width="12" height="12" class="pad-frame"/>')} middle 20 × 20</li>
+    </ul>
+  </div>
+</div>
+<p class="pad-note pad-explanation"></p>
+<p class="pad-note pad-caption">Light ink on black, as in MNIST: the network has seen nothing else.</p>`;
+
+function sign(shape) {
+  return `<svg viewBox="0 0 14 14" aria-hidden="true">${shape}</svg>`;
+}
+
+// The site sets data-theme on html, JupyterLab data-jp-theme-light on body; elsewhere the system's wish counts
+const DARK = `--pad-text: #e8e8ea; --pad-quiet: #b4b8be; --pad-surface: #1c1f24; --pad-edge: #878e98;
+  --pad-track: #30353d; --pad-bar: #8b949e; --pad-best: #5cb3e8; --pad-button: #2a2f37;`;
+
+const STYLE = `
+.pad { --pad-text: #1f2328; --pad-quiet: #555c66; --pad-surface: #f6f7f9; --pad-edge: #7a828c; --pad-track: #e3e6ea;
+  --pad-bar: #7a828c; --pad-best: #0072b2; --pad-button: #fff; --pad-orange: #d55e00; --pad-blue: #0072b2;
+  container-type: inline-size; color: var(--pad-text); background: var(--pad-surface); border-radius: 12px;
+  font: 16px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif; margin: 1rem 0; }
+html[data-theme="dark"] .pad, body[data-jp-theme-light="false"] .pad { ${DARK} }
+@media (prefers-color-scheme: dark) { html:not([data-theme]) body:not([data-jp-theme-light]) .pad { ${DARK} } }
+.pad *, .pad *::before { box-sizing: border-box; }
+.pad p, .pad ul, .pad li { margin: 0; padding: 0; font-size: inherit; line-height: inherit; color: inherit;
+  list-style: none; }
+.pad-views { display: grid; gap: 20px 24px; padding: 20px 20px 12px; grid-template-columns: minmax(0, 1fr); }
+.pad p.pad-title { font-size: 15px; font-weight: 600; margin-bottom: 8px; white-space: nowrap; }
+.pad p.pad-note, .pad .pad-key li { font-size: 14px; color: var(--pad-quiet); }
+.pad-paper { position: relative; width: 100%; max-width: 280px; aspect-ratio: 1; border-radius: 8px; overflow: clip;
+  background: #000; outline: 1px solid var(--pad-edge); }
+.pad-sees .pad-paper { max-width: 168px; }
+.pad-paper canvas, .pad-paper svg { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0;
+  max-width: none; }
+.pad-paper svg, .pad-hint { pointer-events: none; }
+.pad-canvas { touch-action: none; cursor: crosshair; user-select: none; -webkit-user-select: none; }
+.pad-canvas:focus { outline: none; }
+.pad-paper:has(.pad-canvas:focus-visible), .pad-clear:focus-visible { outline: 3px solid var(--pad-best);
+  outline-offset: 3px; }
+.pad-picture { image-rendering: pixelated; }
+.pad p.pad-hint { position: absolute; inset: 0; display: none; place-items: center; color: #b4b8be; user-select: none; }
+.pad-empty p.pad-hint { display: grid; }
+.pad svg * { fill: none; vector-effect: non-scaling-stroke; }
+.pad .pad-box { stroke: var(--pad-orange); stroke-width: 2; }
+.pad .pad-frame { stroke: #8b949e; stroke-width: 1; stroke-dasharray: 3 3; }
+.pad .pad-mass { stroke: var(--pad-blue); stroke-width: 3; }
+.pad .pad-rim { stroke: #fff; stroke-width: 6; }
+.pad .pad-key { margin-top: 10px; }
+.pad-key svg { width: 14px; height: 14px; vertical-align: -2px; margin-right: 4px; }
+.pad-tools { display: flex; align-items: center; gap: 12px; margin-top: 12px; }
+.pad .pad-clear { min-height: 44px; min-width: 88px; padding: 0 20px; border: 1px solid var(--pad-edge);
+  border-radius: 8px; background: var(--pad-button); color: inherit; font: inherit; font-weight: 600; cursor: pointer; }
+.pad .pad-clear:hover { border-color: var(--pad-text); }
+.pad kbd { font: inherit; padding: 0 5px; border: 1px solid var(--pad-edge); border-radius: 4px; background: none;
+  color: inherit; box-shadow: none; }
+.pad p.pad-verdict { font-size: 18px; min-height: 2.8em; margin-bottom: 6px; }
+.pad-status { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
+  white-space: nowrap; }
+.pad .pad-bars { display: grid; gap: 3px; font-variant-numeric: tabular-nums; }
+.pad .pad-bar { display: grid; grid-template-columns: 12px minmax(0, 1fr) 76px; align-items: center; gap: 8px; }
+.pad-track { height: 14px; border-radius: 4px; background: var(--pad-track); overflow: clip;
+  forced-color-adjust: none; }
+.pad-fill { display: block; height: 100%; width: 0; background: var(--pad-bar); transition: width 120ms ease-out; }
+.pad-value { text-align: right; white-space: nowrap; color: var(--pad-quiet); }
+.pad-best { font-weight: 700; }
+.pad-best .pad-fill { background: var(--pad-best); }
+.pad-best .pad-value { color: inherit; }
+.pad-empty .pad-value { visibility: hidden; }
+.pad p.pad-explanation { padding: 0 20px; min-height: 1.4em; }
+.pad p.pad-caption { padding: 4px 20px 18px; }
+@container (max-width: 459px) { .pad p.pad-explanation { min-height: 4.2em; } }
+@container (min-width: 460px) {
+  .pad-views { grid-template-columns: 256px minmax(0, 1fr); }
+  .pad-sees { grid-column: 1 / -1; display: grid; grid-template-columns: 168px 1fr; column-gap: 24px; }
+  .pad-sees .pad-title { grid-column: 1 / -1; }
+}
+@container (min-width: 660px) {
+  .pad-views { grid-template-columns: 240px 150px minmax(0, 1fr); }
+  .pad-sees { display: block; grid-column: 2; grid-row: 1; }
+  .pad-answers { grid-column: 3; }
+}
+@container (min-width: 780px) { .pad-views { grid-template-columns: 280px 168px minmax(0, 400px); } }
+@media (prefers-reduced-motion: reduce) { .pad-fill { transition: none; } }
+`;
+
+/** A widget: `answer` asks the Python side, in messages that carry a number to tell which answer belongs to which. */
+export default {
+  render({ model, el }) {
+    const waiting = new Map();
+    const view = Math.random(); // the same widget may be shown twice, and both hear every answer
+    let number = 0;
+    const hear = (content, buffers) => {
+      waiting.get(content.id)?.(content, buffers);
+      waiting.delete(content.id);
+    };
+    const answer = (ink) =>
+      new Promise((resolve, reject) => {
+        const id = `${view}:${++number}`;
+        waiting.set(id, (content, buffers) => settle(content, buffers, resolve, reject));
+        model.send({ id }, undefined, [ink.buffer]);
+      });
+    model.on("msg:custom", hear);
+    const removePad = createPad(el, answer);
+    return () => {
+      model.off("msg:custom", hear);
+      removePad();
+    };
+  },
+};
+
+/** Pass on what Python answered: {sentence} when it could not, {result: null} when there was nothing to read. */
+function settle({ sentence, result }, [picture], resolve, reject) {
+  if (sentence) reject({ sentence });
+  else if (!result) resolve(null);
+  else resolve({ ...result, picture: new Uint8Array(picture.buffer, picture.byteOffset, picture.byteLength) });
+}

@@ -1,0 +1,80 @@
+"""A pad in JupyterLab on which a digit is drawn and read by a network at once."""
+
+import base64
+from pathlib import Path
+
+import anywidget
+import numpy as np
+import torch
+from torch import nn
+
+from mnist_helpers import CourseError, drawing
+from mnist_helpers.data import normalise
+from mnist_helpers.training import predict
+
+SIDE = 280  # pixels of the drawing that the pad sends
+PICTURE = Path(__file__).with_name("pad.png")
+
+
+class Pad(anywidget.AnyWidget):
+    """A pad for `model`, which maps normalised images [N, 1, 28, 28] to log-probabilities [N, 10].
+
+    Where no kernel runs, a picture of a pad is shown in its place. Raises CourseError when `model` is no network.
+    """
+
+    _esm = Path(__file__).with_name("pad.js")
+
+    def __init__(self, model: nn.Module):
+        if not isinstance(model, nn.Module):
+            given = type(model).__name__
+            raise CourseError(f"{given} was given, but a network was expected; pass the trained model: Pad(model).")
+        super().__init__()
+        self.network = model
+        self.on_msg(self._reply)
+
+    def __repr__(self) -> str:
+        return f"Pad({type(self.network).__name__})"
+
+    def _repr_mimebundle_(self, **options) -> tuple[dict, dict]:
+        data, metadata = super()._repr_mimebundle_(**options)
+        return data | {"image/png": base64.b64encode(PICTURE.read_bytes()).decode()}, metadata
+
+    def _reply(self, _, content: dict, buffers: list) -> None:
+        """Answer a drawing of the page, under the number that it came with; pass over what is no request."""
+        if not isinstance(content, dict) or "id" not in content:
+            return
+        message, pictures = {"id": content["id"]}, []
+        try:
+            message["result"], pictures = self._read(_ink(buffers))
+        except CourseError as error:
+            message["sentence"] = str(error)
+        except Exception as error:  # whatever a student's own network raises: it is told, and the pad stays alive
+            message["sentence"] = f"The network did not take the picture ({type(error).__name__}: {error})."
+        self.send(message, pictures)
+
+    def _read(self, ink: np.ndarray) -> tuple[dict | None, list[bytes]]:
+        """Return what the page shows of a drawing, and the picture's bytes; None when there is nothing to read."""
+        try:
+            fitted = drawing.fit(ink / 255)
+        except CourseError:
+            return None, []
+        probabilities = self._probabilities(fitted.picture)
+        result = {"box": fitted.box, "size": fitted.size, "corner": fitted.corner, "probabilities": probabilities}
+        return result, [fitted.picture.tobytes()]
+
+    def _probabilities(self, picture: np.ndarray) -> list[float]:
+        """Ask the network, wherever it is, about one picture uint8 [28, 28]."""
+        images = normalise(torch.from_numpy(picture)[None])
+        weights = next(self.network.parameters(), images)
+        probabilities = predict(self.network, images.to(weights.device))
+        if probabilities.shape != (1, 10) or not probabilities.isfinite().all():
+            raise CourseError("This network does not give ten probabilities for a picture, so nothing can be shown.")
+        return probabilities[0].tolist()
+
+
+def _ink(buffers: list) -> np.ndarray:
+    """Return the drawing that came with a message as grey values uint8 [280, 280]."""
+    sizes = [memoryview(buffer).nbytes for buffer in buffers]
+    if sizes != [SIDE * SIDE]:
+        raise CourseError(f"A drawing of {SIDE * SIDE} bytes was expected, but {sizes} came; run the cell again.")
+    return np.frombuffer(buffers[0], dtype=np.uint8).reshape(SIDE, SIDE)

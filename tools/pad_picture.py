@@ -1,0 +1,81 @@
+"""Take the picture mnist_helpers/pad.png of the pad, with a digit drawn on it, in a headless Chromium.
+
+Notebooks show it where no kernel runs. CHROMIUM names the browser's executable if it is not the one that Playwright has
+installed.
+"""
+
+import base64
+import io
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from mnist_helpers import data, drawing, export
+
+ROOT = Path(__file__).resolve().parents[1]
+MODEL = ROOT / "models" / "report_net.onnx"
+SCRIPT, PICTURE = (ROOT / "mnist_helpers" / name for name in ("pad.js", "pad.png"))
+STROKE = [(88, 92), (94, 74), (110, 58), (132, 50), (156, 51), (176, 62), (186, 82), (184, 106), (174, 130)]
+STROKE += [
+    (152, 160),
+    (128, 186),
+    (104, 211),
+    (88, 229),
+    (86, 231),
+    (112, 229),
+    (146, 227),
+    (178, 227),
+    (202, 225),
+]  # a 2
+PAGE = """<style>body { margin: 0; } .pad { margin: 0 !important; }</style><main></main><script type="module">
+const module = await import(URL.createObjectURL(new Blob([await script()], { type: "text/javascript" })));
+module.createPad(document.querySelector("main"), async (ink) => {
+  const result = await answer([...ink]);
+  return { ...result, picture: Uint8Array.from(atob(result.picture), (letter) => letter.charCodeAt(0)) };
+});</script>"""
+
+
+def answer(ink: list[int]) -> dict:
+    """Read a drawing of 280x280 grey values as the page does."""
+    fitted = drawing.fit(np.reshape(ink, (280, 280)) / 255)
+    images = data.normalise(torch.from_numpy(fitted.picture)[None])
+    result = {"box": fitted.box, "size": fitted.size, "corner": fitted.corner}
+    result["probabilities"] = export.run_onnx(MODEL, images).exp()[0].tolist()
+    return result | {"picture": base64.b64encode(fitted.picture.tobytes()).decode()}
+
+
+def draw(page: Page) -> None:
+    """Draw the stroke with the mouse."""
+    box = page.locator(".pad-canvas").bounding_box()
+    places = [(box["x"] + x, box["y"] + y) for x, y in STROKE]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places:
+        page.mouse.move(*place)
+    page.mouse.up()
+
+
+def main():
+    with sync_playwright() as playwright:
+        executable = os.environ.get("CHROMIUM") or shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 900, "height": 700})
+        page.expose_function("script", lambda: SCRIPT.read_text(encoding="utf-8"))
+        page.expose_function("answer", answer)
+        page.set_content(PAGE)
+        page.wait_for_selector(".pad-canvas")
+        draw(page)
+        page.wait_for_timeout(1000)  # the last answer comes, the bars have grown
+        screenshot = Image.open(io.BytesIO(page.locator(".pad").screenshot()))
+        screenshot.convert("RGB").quantize(128).save(PICTURE, optimize=True)  # a third of the bytes
+        browser.close()
+    print("written:", PICTURE.relative_to(Path.cwd()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Show the site in a browser of this machine, on 127.0.0.1, until Ctrl+C.
+
+python tools/serve_site.py          # site/ on port 8000, or on a free one if that is taken
+"""
+
+import argparse
+import functools
+import sys
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serve files with the types that browsers insist on, which some systems do not know."""
+
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | {
+        ".js": "text/javascript",
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+        ".ipynb": "application/x-ipynb+json",
+    }
+
+    def log_message(self, *args):
+        pass
+
+
+def make_server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
+    """Return a server for `folder` on 127.0.0.1 and `port`, or on a free port if that one is taken."""
+    handler = functools.partial(Handler, directory=folder)
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError:
+        return ThreadingHTTPServer(("127.0.0.1", 0), handler)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Show the site in a browser of this machine.")
+    parser.add_argument("--folder", type=Path, default=ROOT / "site")
+    parser.add_argument("--port", type=int, default=8000)
+    options = parser.parse_args()
+    if not (options.folder / "index.html").is_file():
+        sys.exit(f"There is no site in {options.folder}; `make site` builds it.")
+    with make_server(options.folder, options.port) as server:
+        print(f"The course: http://127.0.0.1:{server.server_port}/   (Ctrl+C ends it)", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
+
+
+if __name__ == "__main__":
+    main()
