@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Linux without a display: print the URL, and start no text browser in the terminal
 NO_BROWSER := $(if $(filter Linux,$(shell uname -s)),$(if $(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser))
 
-.PHONY: help lab test site site-serve run handout answers bench results model pictures clean
+.PHONY: help lab test site site-serve run handout answers bench results best model pictures clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -34,11 +34,16 @@ site-serve: .venv/.installed  ## show the site in a browser of this machine
 run: .venv/.installed  ## run the notebooks and store their outputs; NOTEBOOKS=notebooks/03_training.ipynb for one
 	$(PY) tools/run_notebooks.py $(NOTEBOOKS)
 
-bench: .venv/.installed  ## measure how fast the data pipeline is against the report's
+bench: .venv/.installed  ## measure the data pipeline and the recipes against the report's run
 	$(PY) benchmarks/data_pipeline.py
+	$(PY) benchmarks/time_to_accuracy.py
 
-results: .venv/.installed  ## train the report's network with several seeds
+results: .venv/.installed  ## train with several seeds what chapters 03 and 05 compare (an hour)
 	$(PY) benchmarks/report_seeds.py
+	$(PY) benchmarks/recipes.py
+
+best: .venv/.installed  ## train chapter 05's long recipe with several seeds and test it
+	$(PY) benchmarks/best.py
 
 handout: .venv/.installed  ## copy the course for students: outputs cleared, without solutions
 	$(PY) tools/copies.py handout

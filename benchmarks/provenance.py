@@ -18,3 +18,9 @@ def write(name: str, **results) -> Path:
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps({"made_with": made_with, **results}, indent=1) + "\n")
     return path
+
+
+def read(name: str) -> dict:
+    """Read results/NAME.json, or nothing where it is not there."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else {}

@@ -15,6 +15,8 @@ from mnist_helpers import CourseError
 ROOT = Path(__file__).resolve().parents[1] / "data"
 MEAN, STD = 0.1307, 0.3081  # of the training pixels in 0..1, computed in chapter 01
 IMAGES, LABELS = "images-idx3-ubyte", "labels-idx1-ubyte"
+VALIDATION = 10_000  # images at the end of the training set that are held out for decisions
+Pair = tuple[torch.Tensor, torch.Tensor]  # images [N, 1, 28, 28] and labels [N]
 PREFIX = {"train": "train", "test": "t10k"}
 
 ARCHIVE_MD5 = dict(MNIST.resources)  # torchvision's own list: {"train-images-idx3-ubyte.gz": md5, ...}
@@ -114,6 +116,20 @@ def load(split: str, device: str = "cpu", root: Path = ROOT) -> tuple[torch.Tens
     target = choose_device(device)
     images, labels = load_raw(split, root)
     return normalise(images.to(target)), labels.to(target)
+
+
+def split(images: torch.Tensor, labels: torch.Tensor, held_out: int = VALIDATION) -> tuple[Pair, Pair]:
+    """Part the training set: all but the last `held_out` to learn from, these to decide by (the validation set).
+
+    Returns two pairs of images and labels, views of what was given. Raises CourseError when the two have not one
+    length, or when nothing would be left on one side.
+    """
+    if len(images) != len(labels) or not 0 < held_out < len(labels):
+        raise CourseError(
+            f"{len(images):,} images and {len(labels):,} labels were given, but the same number of both was expected, "
+            f"and more than the {held_out:,} that are held out; give both parts of data.load('train')."
+        )
+    return (images[:-held_out], labels[:-held_out]), (images[-held_out:], labels[-held_out:])
 
 
 def choose_device(name: str = "cpu") -> torch.device:

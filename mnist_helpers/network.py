@@ -1,4 +1,4 @@
-"""The network of the lab report, and the table of its layers."""
+"""The network of the lab report, the table of its layers, and the network of chapter 05."""
 
 import pandas as pd
 import torch
@@ -30,6 +30,48 @@ class Net(nn.Module):
         x = x.flatten(1)  # [N, 320]
         x = self.fc1_drop(F.relu(self.fc1(x)))  # [N, 50]
         return F.log_softmax(self.fc2(x), dim=1)  # [N, 10]
+
+
+# One row a block: its channels as a multiple of the width, the side of its kernel, and whether it pools
+TWO_BLOCKS = ((1, 5, True), (2, 5, True))  # the shape of the report's network
+FOUR_BLOCKS = ((1, 5, True), (2, 3, False), (2, 3, True), (4, 3, False))
+FIVE_BLOCKS = ((1, 5, True), (2, 3, False), (2, 3, False), (2, 3, True), (4, 3, False))
+
+
+def block(channels_in: int, channels_out: int, kernel: int, pool: bool, batch_norm: bool = True) -> nn.Sequential:
+    """Convolution, max-pooling by 2 where `pool`, batch normalisation, ReLU: [N, in, S, S] to [N, out, S', S'].
+
+    The convolution has no bias where batch normalisation follows, which would subtract it at once.
+    """
+    layers = [nn.Conv2d(channels_in, channels_out, kernel, bias=not batch_norm)]
+    layers += [nn.MaxPool2d(2)] * pool
+    layers += [nn.BatchNorm2d(channels_out)] * batch_norm
+    return nn.Sequential(*layers, nn.ReLU())
+
+
+class ConvNet(nn.Module):
+    """The network of chapter 05: images [N, 1, 28, 28] in, log-probabilities [N, 10] out.
+
+    `shape` lists the blocks, `width` the channels of the first; `hidden` is the size of a fully connected layer after
+    them (0 for none), and `dropout` the share of numbers dropped before the last layer while it trains. Raises
+    CourseError for a batch of another shape or dtype.
+    """
+
+    def __init__(self, shape=FOUR_BLOCKS, width=16, hidden=0, dropout=0.0, batch_norm=True):
+        super().__init__()
+        channels, side, blocks = 1, 28, []
+        for multiple, kernel, pool in shape:
+            blocks.append(block(channels, multiple * width, kernel, pool, batch_norm))
+            channels, side = multiple * width, (side - kernel + 1) // (2 if pool else 1)
+        features = channels * side * side
+        between = [nn.Linear(features, hidden), nn.ReLU()] if hidden else []
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Sequential(*between, nn.Dropout(dropout), nn.Linear(hidden or features, 10))
+
+    def forward(self, images):
+        check_batch(images)  # [N, 1, 28, 28]
+        x = self.blocks(images)  # [N, 4 * width, 2, 2] with four blocks, [N, 4 * width, 1, 1] with five
+        return F.log_softmax(self.head(x.flatten(1)), dim=1)  # [N, 10]
 
 
 def layer_table(model: nn.Module, images: torch.Tensor) -> pd.DataFrame:

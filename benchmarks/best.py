@@ -1,0 +1,47 @@
+"""Train the recipe "best" on all 60,000 images with five seeds, and test each network once.
+
+The file of results is written after each run; when stopped, the command goes on from there (delete the file to begin
+anew). Takes half an hour.
+"""
+
+import dataclasses
+import statistics
+
+import provenance
+
+from mnist_helpers import data
+from mnist_helpers.recipes import RECIPES, train
+from mnist_helpers.training import evaluate
+
+SEEDS = [1, 2, 3, 4, 5]
+
+
+def kept(recipe: dict) -> dict[str, int]:
+    """Return the results that the file holds for this recipe, by seed."""
+    stored = provenance.read("best")
+    return stored["test_correct"] if stored.get("recipe") == recipe else {}
+
+
+def follow(fraction):
+    """Tell when another epoch is done."""
+    epochs = round(fraction * RECIPES["best"].epochs, 4)
+    if epochs == int(epochs):
+        print(f"epoch {epochs:.0f} of {RECIPES['best'].epochs}", flush=True)
+
+
+def main():
+    train_set, test_set = data.load("train"), data.load("test")
+    recipe = dataclasses.asdict(RECIPES["best"])
+    test_correct = kept(recipe)
+    for seed in SEEDS:
+        if str(seed) not in test_correct:
+            model = train(RECIPES["best"], *train_set, seed, follow)
+            _, test_correct[str(seed)] = evaluate(model, *test_set)
+            provenance.write("best", recipe=recipe, test_images=len(test_set[1]), test_correct=test_correct)
+        print(f"seed {seed}: {test_correct[str(seed)]} of 10000 right", flush=True)
+    percent = [correct / 100 for correct in test_correct.values()]
+    print(f"mean {statistics.mean(percent):.3f} %, standard deviation {statistics.stdev(percent):.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""How long do the recipes "fast" and "good" take, against the three epochs of the report's own code?
+
+All train on the 60,000 images and test once an epoch (the report) or once (the recipes). They take turns in one
+process, so that a busy machine slows all; a ratio is that of medians. Takes five minutes.
+"""
+
+import statistics
+
+import provenance
+from data_pipeline import new_model, report_loaders, report_test, report_train, timed
+
+from mnist_helpers import data
+from mnist_helpers.recipes import RECIPES, train
+from mnist_helpers.training import evaluate
+
+ROUNDS = 5
+NAMES = ["fast", "good"]
+
+
+def report_run(loaders):
+    model, optimizer = new_model()
+    for _ in range(3):
+        report_train(model, optimizer, loaders[0])
+        report_test(model, loaders[1])
+
+
+def recipe_run(name, seed, train_set, test_set, correct):
+    """Train and test as the recipe says, and note how many test images the network reads right."""
+    correct.append(evaluate(train(RECIPES[name], *train_set, seed), *test_set)[1])
+
+
+def main():
+    loaders, sets = report_loaders(), (data.load("train"), data.load("test"))
+    seconds = {name: [] for name in ["report", *NAMES]}
+    correct = {name: [] for name in NAMES}
+    for seed in range(1, ROUNDS + 1):
+        seconds["report"].append(timed(report_run, loaders))
+        for name in NAMES:
+            seconds[name].append(timed(recipe_run, name, seed, *sets, correct[name]))
+        last = {name: f"{times[-1]:.1f} s" for name, times in seconds.items()}
+        print(f"round {seed} of {ROUNDS}: {last}, right: {[correct[name][-1] for name in NAMES]}", flush=True)
+    median = {name: statistics.median(times) for name, times in seconds.items()}
+    ratios = {name: round(median[name] / median["report"], 3) for name in NAMES}
+    print(f"time of each recipe as a share of the report's three epochs (ratio of medians): {ratios}")
+    rounded = {name: [round(value, 2) for value in times] for name, times in seconds.items()}
+    results = {"share_of_report": ratios, "seconds": rounded, "test_correct": correct}
+    print("written:", provenance.write("time_to_accuracy", seeds=list(range(1, ROUNDS + 1)), **results))
+
+
+if __name__ == "__main__":
+    main()
