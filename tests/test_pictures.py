@@ -4,12 +4,12 @@ import re
 
 import onnx
 import pytest
+import readme_picture
 import torch
 
 from mnist_helpers import export
 from mnist_helpers.network import Net
 from tests.notebook_checks import ROOT
-from tools import readme_picture
 
 DRAWING = ROOT / "notebooks" / "images" / "report_net.svg"
 

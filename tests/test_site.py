@@ -1,6 +1,6 @@
 """The site is built whole or not at all, from what is there, and served to this machine alone."""
 
-import importlib.util
+import importlib.metadata
 import re
 import shutil
 import socket
@@ -10,20 +10,23 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
+import serve_site
 
 from tests.notebook_checks import ROOT
 from tests.refusal import refused
 
-sys.path.insert(0, str(ROOT / "tools"))
-if importlib.util.find_spec("sphinx") is None:
-    pytest.skip(
-        "Sphinx is not installed (`make test` installs it), so the site is not tested.", allow_module_level=True
-    )
-
-import build_site  # noqa: E402
-import serve_site  # noqa: E402
+SKIPPED = "Sphinx is not installed (`make test` installs it), so the site is not tested."
+pytest.importorskip("sphinx", reason=SKIPPED)
+build_site = importlib.import_module("build_site")
 
 PARTS = ["docs", "notebooks", "models", "mnist_helpers"]
+
+
+def stand_in_for_npm(folder):
+    for name in build_site.FROM_NPM:
+        file = folder / "node_modules" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("// stand-in")
 
 
 @pytest.fixture
@@ -31,10 +34,7 @@ def course(tmp_path):
     """A copy of the course, with stand-ins for the packages of npm, and a site that was built before."""
     for part in PARTS:
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in build_site.FROM_NPM:
-        file = tmp_path / "node_modules" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("// stand-in")
+    stand_in_for_npm(tmp_path)
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "index.html").write_text("the good site")
     return tmp_path
@@ -48,10 +48,7 @@ def build(course):
 def built(tmp_path_factory):
     """The pages of the course as it is, with stand-ins for the packages of npm."""
     folder = tmp_path_factory.mktemp("site")
-    for name in build_site.FROM_NPM:
-        file = folder / "node_modules" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("// stand-in")
+    stand_in_for_npm(folder)
     build_site.build(ROOT, folder / "node_modules", folder / "site")
     return folder / "site"
 

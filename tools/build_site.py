@@ -7,7 +7,6 @@ No notebook is run. The site is built aside and takes its place when it is whole
 """
 
 import argparse
-import base64
 import re
 import shutil
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import nbformat
 import onnx
+from readme_picture import stored_picture
 from sphinx.cmd.build import build_main
 
 from mnist_helpers import CourseError, netron_page
@@ -76,7 +76,7 @@ def check_model(path: Path) -> None:
 def lay_out(root: Path, node_modules: Path, source: Path) -> None:
     """Put together in `source` all that Sphinx needs, with the pages of docs/ beside the folder notebooks/."""
     check_model(root / MODEL)
-    cards = {name: card(notebook, CARDS[name]) for name, notebook in chapters(root).items() if name in CARDS}
+    cards = {name: stored_picture(notebook, CARDS[name]) for name, notebook in chapters(root).items() if name in CARDS}
     shutil.copytree(root / "docs", source, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
     shutil.copytree(root / "notebooks", source / "notebooks", ignore=shutil.ignore_patterns(".*"))
     static = source / "_static"
@@ -89,12 +89,6 @@ def lay_out(root: Path, node_modules: Path, source: Path) -> None:
     (static / "pictures").mkdir()
     for name, picture in cards.items():
         (static / "pictures" / f"{name}.png").write_bytes(picture)
-
-
-def card(notebook: nbformat.NotebookNode, cell_id: str) -> bytes:
-    """Return the PNG that a cell has stored, for the chapter's card on the first page."""
-    (cell,) = [cell for cell in notebook.cells if cell.id == cell_id]
-    return base64.b64decode(cell.outputs[0].data["image/png"])
 
 
 def copy(source: Path, folder: Path) -> None:

@@ -4,11 +4,10 @@ Run by `make pictures` when the network or Netron's version has changed. CHROMIU
 is not the one that Playwright has installed.
 """
 
-import os
-import shutil
 import tempfile
 from pathlib import Path
 
+import chromium
 import torch
 from playwright.sync_api import sync_playwright
 
@@ -21,8 +20,7 @@ TARGET = Path(__file__).resolve().parents[1] / "notebooks" / "images" / "report_
 def draw(model: Path, target: Path) -> None:
     """Open `model` in Netron and save what its own export writes."""
     with sync_playwright() as playwright:
-        executable = os.environ.get("CHROMIUM") or shutil.which("chromium")
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+        browser = chromium.launch(playwright)
         page = browser.new_page()
         page.goto(netron_page.serve(model) + "?url=model.onnx")
         page.wait_for_selector("#canvas .node")

@@ -6,10 +6,9 @@ installed.
 
 import base64
 import io
-import os
-import shutil
 from pathlib import Path
 
+import chromium
 import numpy as np
 import torch
 from PIL import Image
@@ -20,18 +19,8 @@ from mnist_helpers import data, drawing, export
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = ROOT / "models" / "report_net.onnx"
 SCRIPT, PICTURE = (ROOT / "mnist_helpers" / name for name in ("pad.js", "pad.png"))
-STROKE = [(88, 92), (94, 74), (110, 58), (132, 50), (156, 51), (176, 62), (186, 82), (184, 106), (174, 130)]
-STROKE += [
-    (152, 160),
-    (128, 186),
-    (104, 211),
-    (88, 229),
-    (86, 231),
-    (112, 229),
-    (146, 227),
-    (178, 227),
-    (202, 225),
-]  # a 2
+STROKE = [(88, 92), (94, 74), (110, 58), (132, 50), (156, 51), (176, 62), (186, 82), (184, 106), (174, 130)]  # a 2
+STROKE += [(152, 160), (128, 186), (104, 211), (88, 229), (86, 231), (112, 229), (146, 227), (178, 227), (202, 225)]
 PAGE = """<style>body { margin: 0; } .pad { margin: 0 !important; }</style><main></main><script type="module">
 const module = await import(URL.createObjectURL(new Blob([await script()], { type: "text/javascript" })));
 module.createPad(document.querySelector("main"), async (ink) => {
@@ -62,8 +51,7 @@ def draw(page: Page) -> None:
 
 def main():
     with sync_playwright() as playwright:
-        executable = os.environ.get("CHROMIUM") or shutil.which("chromium")
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+        browser = chromium.launch(playwright)
         page = browser.new_page(viewport={"width": 900, "height": 700})
         page.expose_function("script", lambda: SCRIPT.read_text(encoding="utf-8"))
         page.expose_function("answer", answer)

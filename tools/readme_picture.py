@@ -9,11 +9,15 @@ ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "notebooks" / "images" / "digit_map.png"
 
 
+def stored_picture(notebook: nbformat.NotebookNode, cell_id: str) -> bytes:
+    """Return the PNG that a cell has stored."""
+    (cell,) = [cell for cell in notebook.cells if cell.id == cell_id]
+    return base64.b64decode(cell.outputs[0].data["image/png"])
+
+
 def stored_map() -> bytes:
     """Return the PNG that cell "map" of 01_data has stored."""
-    notebook = nbformat.read(ROOT / "notebooks" / "01_data.ipynb", as_version=4)
-    (cell,) = [cell for cell in notebook.cells if cell.id == "map"]
-    return base64.b64decode(cell.outputs[0].data["image/png"])
+    return stored_picture(nbformat.read(ROOT / "notebooks" / "01_data.ipynb", as_version=4), "map")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What a chapter's page has beyond its notebook: a live Netron, and where its outputs come from."""
 
+import functools
 from pathlib import Path
 
 import nbformat
@@ -41,14 +42,21 @@ def add_provenance(app, pagename: str, templatename: str, context: dict, doctree
     """Give the page's footer its sentence: of its own notebook, or of all."""
     own = Path(app.srcdir, f"{pagename}.ipynb")
     paths = [own] if own.is_file() else sorted(Path(app.srcdir, "notebooks").glob("*.ipynb"))
-    context["provenance"] = sentence([nbformat.read(path, as_version=4) for path in paths])
+    context["provenance"] = sentence([recorded_run(path) for path in paths])
 
 
-def sentence(notebooks: list[dict]) -> str:
-    """Say with what the outputs of `notebooks` were made, or that it is not known."""
-    runs = [notebook["metadata"].get("made_with", {}) for notebook in notebooks]
-    what = "This page's outputs were" if len(notebooks) == 1 else "The chapters' outputs were"
-    if any(run.get("outputs") != provenance.fingerprint(notebook) for run, notebook in zip(runs, notebooks)):
+@functools.cache
+def recorded_run(path: Path) -> dict | None:
+    """Return what a notebook says of the run that made its outputs; None when they are those of another run."""
+    notebook = nbformat.read(path, as_version=4)
+    run = notebook.metadata.get("made_with", {})
+    return run if run.get("outputs") == provenance.fingerprint(notebook) else None
+
+
+def sentence(runs: list[dict | None]) -> str:
+    """Say with what the outputs were made that come from `runs`, or that it is not known."""
+    what = "This page's outputs were" if len(runs) == 1 else "The chapters' outputs were"
+    if None in runs:
         return f"{what} stored by another program than the course's own, with versions that were not recorded."
     shared = {key: " and ".join(sorted({run[key] for run in runs})) for key in runs[0]}
     versions = [f"{NAMES.get(key, key)} {shared[key]}" for key in ("python", *provenance.PACKAGES)]

@@ -83,3 +83,26 @@ def draw(page, strokes, canvas=".pad-canvas"):
         for place in places[1:]:
             page.mouse.move(*place)
         page.mouse.up()
+
+
+def misread(page):
+    """Draw the thirty digits one by one; list (hand, digit, what the pad says) of those that it reads wrongly."""
+    wrong = []
+    for hand, digit, lines in digits():
+        page.click(".pad-clear")
+        draw(page, lines)
+        rest(page)
+        answer = probabilities(page)
+        if answer[digit] == 0 or np.argmax(answer) != digit:
+            wrong.append((hand, digit, page.inner_text(".pad-verdict")))
+    return wrong
+
+
+def rest(page):
+    """Wait until the last question is answered and announced."""
+    page.wait_for_timeout(700)
+
+
+def probabilities(page):
+    """The ten probabilities that the pad shows; zeros while it shows none."""
+    return page.eval_on_selector_all(".pad-bar", "bars => bars.map(bar => Number(bar.dataset.probability))")

@@ -1,12 +1,10 @@
 """The pad in a real browser: drawing, asking, saying; and the preparation in the page against the one in Python."""
 
-import functools
 import shutil
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from serve_site import serving
 
 from mnist_helpers import drawing
 from tests.browser import strokes
@@ -44,11 +42,6 @@ SEVEN = "This looks like a\u00a07, 91\u00a0% sure."
 LINE = np.array([[60, 70], [120, 130], [200, 220]])
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pad")
@@ -61,10 +54,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def url(folder):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    with serving(folder) as address:
+        yield address
 
 
 @pytest.fixture
@@ -120,18 +111,9 @@ def set_network(page, function):
     page.evaluate(f"() => {{ window.works ??= network; window.network = {function}; }}")
 
 
-def probabilities(page):
-    return page.eval_on_selector_all(".pad-bar", "bars => bars.map(bar => Number(bar.dataset.probability))")
-
-
 def expect_status(page, sentence):
     """Wait until the live region says the sentence."""
     page.wait_for_function("text => document.querySelector('.pad-status').textContent === text", arg=sentence)
-
-
-def rest(page):
-    """Wait until the last question is answered and announced."""
-    page.wait_for_timeout(700)
 
 
 def places(page, points):
@@ -155,7 +137,7 @@ def test_the_page_prepares_as_python_does(page, hand):
             continue
         page.click(".pad-clear")
         strokes.draw(page, lines)
-        rest(page)
+        strokes.rest(page)
         fitted = drawing.fit(ink(page) / 255)
         assert np.abs(picture(page) - fitted.picture).max() <= 1, digit
         facts = page.evaluate("async () => { const p = await read(asked.at(-1)); return [p.box, p.size, p.corner]; }")
@@ -185,7 +167,7 @@ def test_a_page_full_of_one_grey_has_no_digit(page, grey):
 
 def test_an_empty_pad_says_so_and_asks_nobody(page):
     expect_status(page, EMPTY)
-    assert probabilities(page) == [0] * 10
+    assert strokes.probabilities(page) == [0] * 10
     assert page.evaluate("asked.length") == 0
     assert page.get_attribute(".pad-status", "role") == "status"
     assert not page.locator(".pad-value").first.is_visible()
@@ -218,7 +200,7 @@ def test_a_double_click_draws_and_selects_nothing(page):
 def test_other_buttons_draw_nothing(page):
     for button in ["right", "middle"]:
         page.mouse.click(*places(page, [(100, 150)])[0], button=button)
-    rest(page)
+    strokes.rest(page)
     assert not ink(page).any()
     expect_alive(page)
 
@@ -229,7 +211,7 @@ def test_a_stroke_from_outside_draws_nothing(page):
     page.mouse.down()
     page.mouse.move(x, y, steps=5)
     page.mouse.up()
-    rest(page)
+    strokes.rest(page)
     assert not ink(page).any() and page.evaluate("asked.length") == 0
     expect_alive(page)
 
@@ -253,10 +235,10 @@ def test_a_stroke_let_go_outside_ends(page):
     page.mouse.down()
     page.mouse.move(*outside)
     page.mouse.up()
-    rest(page)
+    strokes.rest(page)
     before = ink(page)
     page.mouse.move(*back)
-    rest(page)
+    strokes.rest(page)
     assert np.array_equal(ink(page), before)
     expect_alive(page)
 
@@ -301,7 +283,7 @@ def test_a_key_clears_the_pad_that_has_the_focus(page, key):
     expect_status(page, SEVEN)
     page.keyboard.press(key)
     expect_status(page, EMPTY)
-    assert not ink(page).any() and not picture(page).any() and probabilities(page) == [0] * 10
+    assert not ink(page).any() and not picture(page).any() and strokes.probabilities(page) == [0] * 10
     assert page.inner_text(".pad-explanation") == ""
 
 
@@ -325,7 +307,7 @@ def test_the_keyboard_reaches_pad_and_button_and_leaves_again(page):
 
 
 def test_only_the_end_of_a_stroke_is_announced(page):
-    rest(page)
+    strokes.rest(page)
     page.evaluate("""() => {
         window.said = [];
         const status = document.querySelector(".pad-status");
@@ -333,7 +315,7 @@ def test_only_the_end_of_a_stroke_is_announced(page):
     }""")
     set_network(page, "async () => Array(10).fill(0.1).with(asked.length % 10, 0.7)")  # another answer each time
     strokes.draw(page, strokes.smooth("40 40  240 60  60 140  240 160  40 240  240 240")[None])
-    rest(page)
+    strokes.rest(page)
     assert page.evaluate("asked.length") > 5
     assert page.evaluate("said.length") == 1
 
@@ -342,7 +324,7 @@ def test_bars_move_while_the_stroke_is_drawn(page):
     start, middle = places(page, [(60, 60), (140, 200)])
     page.mouse.move(*start)
     page.mouse.down()
-    rest(page)
+    strokes.rest(page)
     set_network(page, "async () => [0, 0, 0, 0, 0, 1, 0, 0, 0, 0]")
     page.mouse.move(*middle, steps=5)
     page.wait_for_function("document.querySelectorAll('.pad-bar')[5].dataset.probability === '1'")
@@ -366,7 +348,7 @@ def test_a_failing_answer_gets_one_sentence_and_the_pad_goes_on(page):
     set_network(page, "async () => { throw new Error('broken') }")
     strokes.draw(page, [LINE])
     expect_status(page, "No answer came for this drawing; draw on or clear the pad to try again.")
-    assert probabilities(page) == [0] * 10 and ink(page).any()
+    assert strokes.probabilities(page) == [0] * 10 and ink(page).any()
     set_network(page, "works")
     strokes.draw(page, [LINE])
     expect_status(page, SEVEN)
@@ -390,9 +372,9 @@ def test_an_answer_to_what_was_cleared_is_dropped(page):
     strokes.draw(page, [LINE])
     page.click(".pad-clear")
     page.evaluate("done(Array(10).fill(0.1))")
-    rest(page)
+    strokes.rest(page)
     expect_status(page, EMPTY)
-    assert probabilities(page) == [0] * 10
+    assert strokes.probabilities(page) == [0] * 10
 
 
 def test_one_question_at_a_time_and_the_last_drawing_wins(page):
@@ -449,7 +431,7 @@ def test_the_pad_fits_the_window_and_targets_are_large(open_page, width):
     page.wait_for_selector(".pad-canvas")
     set_network(page, "async () => [0.9999, 0.0001, 0, 0, 0, 0, 0, 0, 0, 0]")
     strokes.draw(page, [LINE])
-    rest(page)
+    strokes.rest(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     button, canvas = (page.locator(f".pad-{name}").bounding_box() for name in ("clear", "canvas"))
     assert min(button["width"], button["height"]) >= 44
@@ -515,7 +497,7 @@ def test_widget_says_the_sentence_that_python_sends(page):
     page.wait_for_function("sent.length > 0")
     page.evaluate("say({ id: sent[0].id, sentence: 'The network did not take it.' })")
     expect_status(page, "The network did not take it.")
-    assert probabilities(page)[:10] == [0] * 10
+    assert strokes.probabilities(page)[:10] == [0] * 10
 
 
 def test_page_says_that_the_network_cannot_be_loaded(open_page):
@@ -543,12 +525,6 @@ def test_thirty_digits_are_read_on_the_site(browser, site):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(site + "draw.html")
     page.wait_for_selector(".pad-canvas", timeout=60_000)
-    wrong = []
-    for hand, digit, lines in strokes.digits():
-        page.click(".pad-clear")
-        strokes.draw(page, lines)
-        rest(page)
-        if int(np.argmax(probabilities(page))) != digit:
-            wrong.append((hand, digit, page.inner_text(".pad-verdict")))
+    wrong = strokes.misread(page)
     page.close()
     assert len(wrong) <= 2, wrong

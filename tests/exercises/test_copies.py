@@ -6,15 +6,13 @@ import importlib
 import subprocess
 import sys
 
+import copies
 import nbformat
 import pytest
 
 from mnist_helpers.exercises.mechanism import CORRECT, Card
 from tests.exercises.mutants import CHAPTERS
 from tests.notebook_checks import ROOT
-
-sys.path.insert(0, str(ROOT / "tools"))
-import copies  # noqa: E402
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
