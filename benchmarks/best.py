@@ -1,15 +1,17 @@
 """Train the recipe "best" on all 60,000 images with five seeds, and test each network once.
 
-The file of results is written after each run; when stopped, the command goes on from there (delete the file to begin
-anew). Takes half an hour.
+The file of results is written after each run, and the network itself to artifacts/best_seed_N.pt; when stopped, the
+command goes on from there (delete the file of results to begin anew). Takes half an hour.
 """
 
 import dataclasses
 import statistics
 
 import provenance
+import torch
 
 from mnist_helpers import data
+from mnist_helpers.checkpoints import FOLDER, written_whole
 from mnist_helpers.recipes import RECIPES, train
 from mnist_helpers.training import evaluate
 
@@ -36,6 +38,8 @@ def main():
     for seed in SEEDS:
         if str(seed) not in test_correct:
             model = train(RECIPES["best"], *train_set, seed, follow)
+            with written_whole(FOLDER / f"best_seed_{seed}.pt") as file:
+                torch.save(model.state_dict(), file)
             _, test_correct[str(seed)] = evaluate(model, *test_set)
             provenance.write("best", recipe=recipe, test_images=len(test_set[1]), test_correct=test_correct)
         print(f"seed {seed}: {test_correct[str(seed)]} of 10000 right", flush=True)
