@@ -4,9 +4,10 @@ import contextlib
 import copy
 import os
 import pickle
+import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
@@ -19,16 +20,18 @@ from mnist_helpers.training import History
 
 FOLDER = Path(__file__).resolve().parents[1] / "artifacts"  # what the notebooks write; ignored by git
 KEYS = {"network", "model", "optimizer_kind", "optimizer", "history", "random_state"}
+RUN_KEYS = {"run", "made_with", "step", "model", "average", "optimizer", "schedule", "history", "random_state"}
 REPORT_NET = FOLDER / "report_net.pt"  # written by chapter 03, read by chapter 04
+AGAIN = "run chapter 03 again"
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[BinaryIO]:
+def written_whole(path: Path, older: Path | None = None) -> Iterator[BinaryIO]:
     """Open `path` for writing so that it changes whole or not at all.
 
     What the block writes goes to a file in a temporary folder beside `path`, is synced, and takes the name in one step:
-    a reader finds the old content or the new, never half of one. Raises CourseError, leaving `path` as it was, if that
-    fails.
+    a reader finds the old content or the new, never half of one. `older` is the name that the old file gets, where it
+    is to be kept. Raises CourseError, leaving `path` as it was, if that fails.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,6 +41,8 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+            if older is not None:
+                os.replace(path, older)
             os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
         raise CourseError(f"{path} cannot be written ({error}); make room, or choose a folder that is yours.") from None
@@ -67,12 +72,12 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None =
     Nothing in the file is executed (`weights_only`). Raises CourseError, leaving everything as it was, for a file that
     is missing, torn, not a checkpoint of the course, or of another network.
     """
-    content = _read(Path(path))
+    content = read(Path(path), KEYS, AGAIN)
     try:
         history = History(**content["history"])
         found = {name: (tensor.shape, str(tensor.dtype)) for name, tensor in content["model"].items()}
     except (TypeError, AttributeError):
-        raise CourseError(f"{path} is no checkpoint of this course; delete it and run chapter 03 again.") from None
+        raise CourseError(f"{path} is no checkpoint of this course; delete it and {AGAIN}.") from None
     expected = {name: (tensor.shape, str(tensor.dtype)) for name, tensor in model.state_dict().items()}
     if found != expected:
         name, _ = min({*found.items()} ^ {*expected.items()})
@@ -103,20 +108,68 @@ def _check_state(path: Path, content: dict, optimizer: torch.optim.Optimizer) ->
         ) from None
 
 
-def _read(path: Path) -> dict:
+def save_run(path: Path, content: dict) -> None:
+    """Write the whole state of a run, and keep the one that was there, if it is sound, beside it.
+
+    Raises CourseError, leaving both as they were, if it cannot be written.
+    """
+    with written_whole(path, older=before(path) if _sound(path) else None) as file:
+        torch.save(content, file)
+
+
+def load_run(path: Path, say: Callable[[str], None]) -> dict:
+    """Read the newest sound state of a run: `path`, or the one before it, and then `say` which and why.
+
+    Nothing in the files is executed. Raises CourseError where neither is there, or neither is sound.
+    """
+    try:
+        return read(path, RUN_KEYS, again="train anew")
+    except CourseError as error:
+        if not before(path).exists():
+            raise
+        content = read(before(path), RUN_KEYS, again="train anew")
+        say(f"{str(error).split(';')[0]}: going on from the one before it, {before(path).name}.")
+        return content
+
+
+def sweep(path: Path) -> None:
+    """Remove what `written_whole` left beside `path` when it was killed."""
+    for folder in path.parent.glob(f"{path.name}????????"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def before(path: Path) -> Path:
+    """Return where `save_run` keeps the state that it replaces."""
+    return path.with_stem(f"{path.stem}_before")
+
+
+def _sound(path: Path) -> bool:
+    """Tell whether the file's check sums are right: torch writes them, and does not look at them."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except Exception:  # a damaged archive raises errors of many kinds
+        return False
+
+
+def read(path: Path, keys: set[str], again: str) -> dict:
+    """Read a file that `torch.save` wrote, without executing anything in it; it must have these keys.
+
+    Raises CourseError, which says to do what `again` says, for a file that is missing, torn or something else.
+    """
     if not path.is_file():
-        raise CourseError(f"{path} is not there, but a checkpoint was expected; run chapter 03, which writes it.")
+        raise CourseError(f"{path} is not there, but a checkpoint was expected; {again}.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip():  # torch writes check sums, and does not look at them
-                raise EOFError
     except pickle.UnpicklingError:
         reason = "is torn, or holds objects that could run code"
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except Exception:  # a damaged file raises errors of many kinds
         reason = "is torn, or no checkpoint"
     else:
-        if isinstance(content, dict) and content.keys() >= KEYS:
+        if not _sound(path):
+            reason = "is torn, or no checkpoint"
+        elif isinstance(content, dict) and content.keys() >= keys:
             return content
-        reason = "is no checkpoint of this course"
-    raise CourseError(f"{path} was given as a checkpoint, but it {reason}; delete it and run chapter 03 again.")
+        else:
+            reason = "is no checkpoint of this course"
+    raise CourseError(f"{path} was given as a checkpoint, but it {reason}; delete it and {again}.")

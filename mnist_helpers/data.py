@@ -134,14 +134,14 @@ def split(images: torch.Tensor, labels: torch.Tensor, held_out: int = VALIDATION
 
 def choose_device(name: str = "cpu") -> torch.device:
     """Return the torch device called `name`; raises CourseError, naming those that this machine has, for another."""
-    available = ["cpu"]
-    available += ["cuda"] * torch.cuda.is_available()
-    available += ["mps"] * torch.backends.mps.is_available()
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    count = {"cpu": 1, "cuda": gpus, "mps": int(torch.backends.mps.is_available())}
     try:
         device = torch.device(name)
     except (RuntimeError, TypeError):
         device = None
-    if device is None or device.type not in available:
+    if device is None or (device.index or 0) >= count.get(device.type, 0):
+        available = ["cpu", *(f"cuda:{number}" for number in range(gpus)), *["mps"] * count["mps"]]
         raise CourseError(f"device {name!r} was given, but this machine has {', '.join(available)}; choose one.")
     return device
 

@@ -181,10 +181,21 @@ def test_cpu_is_the_device_by_default():
     assert data.choose_device() == torch.device("cpu")
 
 
-@pytest.mark.parametrize("name", ["gpu", "tpu:0", "", "meta", None, "cuda:99"])
+@pytest.mark.parametrize("name", ["gpu", "tpu:0", "", "meta", None, "cuda:99", "cpu:1"])
 def test_unknown_device_is_refused(name):
     with refused(repr(name), "cpu"):
         data.choose_device(name)
+
+
+@pytest.mark.parametrize("name, known", [("cuda", True), ("cuda:0", True), ("cuda:1", True), ("cuda:2", False)])
+def test_a_gpu_is_known_by_its_number(name, known, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    if known:
+        assert data.choose_device(name) == torch.device(name)
+    else:
+        with refused(repr(name), "cpu, cuda:0, cuda:1"):
+            data.choose_device(name)
 
 
 def test_batch_of_the_right_kind_passes():

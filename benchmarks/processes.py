@@ -1,0 +1,84 @@
+"""Two processes with one thread each, against one process with one thread and with two: how many times faster a step?
+
+The recipe "good", the same global batch for all. The three take turns in one job of two processes, of which the second
+waits while the first works alone; a ratio is that of the medians. Takes a minute and a half.
+"""
+
+import dataclasses
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import provenance
+import torch
+import torch.distributed as dist
+
+from mnist_helpers import data
+from mnist_helpers.processes import Processes, start
+from mnist_helpers.recipes import RECIPES
+from mnist_helpers.runs import Run
+
+BATCHES = {64: 120, 128: 80, 512: 24}  # global batch size, and the steps that are measured at once
+ROUNDS = 7
+NAMES = {"one thread": 1, "two threads": 2, "two processes": 1}  # threads of each process
+
+
+def seconds_a_step(run: Run, threads: int, steps: int) -> float:
+    torch.set_num_threads(threads)
+    begun = time.perf_counter()
+    for _ in itertools.islice(run.train(), steps):
+        pass
+    return (time.perf_counter() - begun) / steps
+
+
+def measure(processes: Processes, train_set, batch_size: int) -> dict[str, list[float]]:
+    """Return the seconds of a step, by the name of who makes it; the first round warms up and is not counted."""
+    recipe = dataclasses.replace(RECIPES["good"], batch_size=batch_size, epochs=1000)
+    who = {name: processes if name == "two processes" else Processes() for name in NAMES}
+    runs = {name: Run(recipe, *train_set, 1, mine) for name, mine in who.items()}
+    seconds = {name: [] for name in NAMES}
+    for _ in range(1 + ROUNDS):
+        for name, threads in NAMES.items():
+            dist.barrier()
+            if processes.rank == 0 or name == "two processes":
+                seconds[name].append(seconds_a_step(runs[name], threads, BATCHES[batch_size]))
+    return {name: times[1:] for name, times in seconds.items()}
+
+
+def worker():
+    processes, _ = start("cpu")
+    train_set, _ = data.split(*data.load("train"))
+    table = {batch: measure(processes, train_set, batch) for batch in BATCHES}
+    if processes.rank == 0:
+        print(json.dumps(table))
+    dist.destroy_process_group()
+
+
+def summary(seconds: dict[str, list[float]]) -> dict[str, float]:
+    """Return the milliseconds of a step on one thread, and how many times faster the others are (median and range)."""
+    alone = seconds["one thread"]
+    result = {"one thread, ms": round(1000 * statistics.median(alone), 2)}
+    for name in ("two threads", "two processes"):
+        ratios = sorted(one / other for one, other in zip(alone, seconds[name]))
+        result[name] = round(statistics.median(alone) / statistics.median(seconds[name]), 2)
+        result[f"{name}, lowest and highest round"] = [round(ratios[0], 2), round(ratios[-1], 2)]
+    return result
+
+
+def main():
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", __file__]
+    job = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True)
+    job.check_returncode()
+    results = {batch: summary(seconds) for batch, seconds in json.loads(job.stdout).items()}
+    print("| images in a step | one thread | two threads | two processes |\n|---|---|---|---|")
+    for batch, row in results.items():
+        print(f"| {batch} | {row['one thread, ms']} ms | {row['two threads']} x | {row['two processes']} x |")
+    print("written:", provenance.write("processes", recipe="good", rounds=ROUNDS, times_faster=results))
+
+
+if __name__ == "__main__":
+    worker() if "RANK" in os.environ else main()
