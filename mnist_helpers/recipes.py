@@ -42,18 +42,18 @@ class Recipe:
 
 _FAST = Recipe(
     network="four blocks",
-    width=12,
+    width=8,
     hidden=0,
     batch_norm=True,
     dropout=0.0,
     epochs=1,
-    batch_size=256,
+    batch_size=128,
     optimizer="AdamW",
     learning_rate=0.03,
     one_cycle=True,
     label_smoothing=0.05,
 )
-_GOOD = replace(_FAST, width=16, epochs=3, batch_size=128, learning_rate=0.02, shift=1, ema=0.99)
+_GOOD = replace(_FAST, width=16, epochs=3, learning_rate=0.02, shift=1, ema=0.99)
 _LONG = {"network": "five blocks", "width": 24, "epochs": 20, "learning_rate": 0.01, "dropout": 0.1}
 RECIPES = {
     "report": Recipe(),
