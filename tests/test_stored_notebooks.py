@@ -4,10 +4,10 @@ import inspect
 
 import pytest
 
-from mnist_helpers import network, training
+from mnist_helpers import network, timing, training
 from tests import notebook_checks, prose_numbers, stored_outputs
 
-CHAPTERS = {"01_data", "02_network", "03_training", "04_predictions"}  # missing ones fail, new ones join
+CHAPTERS = {"01_data", "02_network", "03_training", "04_predictions", "06_speed"}  # missing ones fail, new ones join
 NAMES = sorted(CHAPTERS | {path.stem for path in notebook_checks.FOLDER.glob("*.ipynb")})
 
 
@@ -31,11 +31,23 @@ def test_notebook_is_stored_as_it_should_be(notebooks, name, check):
 
 @pytest.mark.parametrize(
     "name, module, definition",
-    [("02_network", network, "Net"), ("03_training", training, "train_epoch"), ("03_training", training, "evaluate")],
+    [
+        ("02_network", network, "Net"),
+        ("03_training", training, "train_epoch"),
+        ("03_training", training, "evaluate"),
+        ("06_speed", timing, "interleaved"),
+        ("06_speed", timing, "speedups"),
+    ],
 )
 def test_taught_code_is_the_code_of_the_helpers(notebooks, name, module, definition):
     source = inspect.getsource(module)
     expect_none(notebook_checks.taught_code_findings(notebooks[name], definition, source))
+
+
+@pytest.mark.parametrize("definition", ["Shuffled", "train_on", "new_model"])
+def test_taught_code_is_what_the_benchmark_of_speed_times(notebooks, definition):
+    source = (notebook_checks.ROOT / "benchmarks" / "speed.py").read_text(encoding="utf-8")
+    expect_none(notebook_checks.taught_code_findings(notebooks["06_speed"], definition, source))
 
 
 @pytest.mark.parametrize("name", NAMES)

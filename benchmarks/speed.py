@@ -1,0 +1,226 @@
+"""What does each change to the report's code bring, and how far from the processor's peak does it end? (Chapter 06)
+
+Same network and SGD in all variants, 200 steps of 64 images each (the larger batches: as many images). They take turns
+in one process, so that a busy machine slows all; a ratio is that of medians. Then whole epochs with their tests: the
+report's code against the course's. Takes two minutes.
+"""
+
+import time
+from functools import partial
+
+import pandas as pd
+import provenance
+import torch
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, Subset, TensorDataset
+from torchvision import datasets, transforms
+
+from mnist_helpers import data, timing
+from mnist_helpers.network import Net, layer_table
+from mnist_helpers.training import History, evaluate, train_epoch
+
+STEPS, ROUNDS, EPOCHS = 200, 5, 3
+AFTER = {  # each variant, and the one that it changes in one thing
+    "report": None,
+    "2 workers": "report",
+    "TensorDataset": "report",
+    "one tensor": "report",
+    "channels_last": "one tensor",
+    "fused optimizer": "channels_last",
+    "bf16": "channels_last",
+    "batches of 256": "channels_last",
+    "one thread": "channels_last",
+    "torch.compile": "channels_last",
+}
+
+
+def report_dataset(train):
+    """The report's import: an image is opened, turned into a tensor and normalised each time that it is needed."""
+    scale = transforms.Compose([transforms.ToTensor(), transforms.Normalize((data.MEAN,), (data.STD,))])
+    return datasets.MNIST(data.ROOT, train=train, download=True, transform=scale)
+
+
+def report_loaders():
+    return (
+        DataLoader(report_dataset(train=True), batch_size=64, shuffle=True),
+        DataLoader(report_dataset(train=False), batch_size=1000, shuffle=True),
+    )
+
+
+class Shuffled:
+    """Batches of one tensor, in a new random order each time that they are asked for."""
+
+    def __init__(self, images, labels, batch_size=64):
+        self.images, self.labels, self.batch_size = images, labels, batch_size
+
+    def __iter__(self):
+        order = torch.randperm(len(self.images), device=self.images.device)
+        return zip(self.images[order].split(self.batch_size), self.labels[order].split(self.batch_size))
+
+
+def train_on(batches, model, optimizer):
+    model.train()
+    for images, labels in batches:
+        optimizer.zero_grad()
+        loss = F.nll_loss(model(images), labels)
+        loss.backward()
+        optimizer.step()
+
+
+@torch.no_grad()
+def report_test(batches, model):
+    model.eval()
+    loss = correct = 0
+    for images, labels in batches:
+        output = model(images)
+        loss += F.nll_loss(output, labels, reduction="sum").item()
+        correct += (output.argmax(dim=1) == labels).sum().item()
+    return loss, correct
+
+
+def new_model(memory_format=torch.contiguous_format, **options):
+    torch.manual_seed(1)
+    model = Net().to(memory_format=memory_format)
+    return model, torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5, **options)
+
+
+def trainer(batches, **options):
+    """A function without arguments that trains a network of its own on these batches."""
+    return partial(train_on, batches, *new_model(**options))
+
+
+def in_bf16(batches, **options):
+    model, optimizer = new_model(**options)
+    model.forward = torch.autocast("cpu", torch.bfloat16)(model.forward)
+    return partial(train_on, batches, model, optimizer)
+
+
+def compiled(batches, **options):
+    model, optimizer = new_model(**options)
+    return partial(train_on, batches, torch.compile(model), optimizer)
+
+
+def on_one_thread(function):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        function()
+    finally:
+        torch.set_num_threads(threads)
+
+
+def variants(images, labels):
+    """The functions to time, by name; what this machine cannot do is left out, in a sentence."""
+    part = Subset(report_dataset(train=True), range(len(images)))
+    loader = partial(DataLoader, batch_size=64, shuffle=True)
+    last = {"memory_format": torch.channels_last}
+    batches = Shuffled(images, labels)
+    functions = {
+        "report": trainer(loader(part)),
+        "2 workers": trainer(loader(part, num_workers=2)),
+        "TensorDataset": trainer(loader(TensorDataset(images, labels))),
+        "one tensor": trainer(batches),
+        "channels_last": trainer(batches, **last),
+        "fused optimizer": trainer(batches, **last, fused=True),
+        "batches of 256": trainer(Shuffled(images, labels, batch_size=256), **last),
+        "one thread": partial(on_one_thread, trainer(batches, **last)),
+    }
+    if torch.cpu.get_capabilities().get("avx512_bf16"):
+        functions["bf16"] = in_bf16(batches, **last)
+    else:
+        print("bf16 is left out: this processor has no instructions for it.")
+    try:
+        functions["torch.compile"] = compiled(batches, **last)
+        functions["torch.compile"]()
+    except Exception as error:  # of many types: no C++ compiler, no Python.h, an unknown system
+        print(f"torch.compile is left out: it does not work on this machine ({type(error).__name__}).")
+        del functions["torch.compile"]
+    return {name: functions[name] for name in AFTER if name in functions}
+
+
+def epochs(loaders, train_set, test_set):
+    """Functions for training and test, each of the report's code and of the course's."""
+    report, report_optimizer = new_model()
+    course, course_optimizer = new_model(memory_format=torch.channels_last)
+    return {
+        "report, training": partial(train_on, loaders[0], report, report_optimizer),
+        "report, test": partial(report_test, loaders[1], report),
+        "course, training": partial(train_epoch, course, *train_set, course_optimizer, History()),
+        "course, test": partial(evaluate, course, *test_set),
+    }
+
+
+def best_seconds(function, repeats=10):
+    """The shortest of some runs: a peak is what a machine can do when nothing disturbs it."""
+    function()
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def peaks(size=2048, copied=256_000_000):
+    """Measured GFLOP/s of a product of two square matrices in each dtype, and GB/s of a copy in memory."""
+    found = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        one, other = torch.randn(2, size, size).to(dtype)
+        found[str(dtype).removeprefix("torch.")] = 2 * size**3 / best_seconds(partial(torch.matmul, one, other)) / 1e9
+    source, target = torch.zeros(2, copied // 4)
+    found["memory"] = 2 * copied / best_seconds(partial(target.copy_, source)) / 1e9
+    return found
+
+
+def flop_per_image():
+    """Forward, and backward as much for the weights' gradients and again for the inputs', but not for the images'."""
+    table = layer_table(Net(), torch.zeros(1, 1, 28, 28))["multiply-adds"]
+    return 2 * int(3 * table.sum() - table["conv1"])
+
+
+def table(seconds):
+    """The variants' seconds as a Markdown table: how many times faster each is than the report's code."""
+    faster = timing.speedups(seconds, "report").round(2)
+    faster.insert(0, "changes", pd.Series(AFTER).fillna(""))
+    return markdown(faster)
+
+
+def whole_epochs(seconds):
+    """The same for training, test and both together, of the report's code against the course's."""
+    rows = {}
+    for part in ("training", "test"):
+        rows[part] = seconds[[f"report, {part}", f"course, {part}"]].set_axis(["report", "course"], axis=1)
+    rows["training and test"] = rows["training"] + rows["test"]
+    faster = {part: timing.speedups(pair, "report").loc["course"] for part, pair in rows.items()}
+    return pd.DataFrame(faster).T.round(2)
+
+
+def markdown(frame):
+    """Write a data frame as a Markdown table."""
+    rows = [["", *frame.columns], ["---"] * (1 + len(frame.columns)), *frame.reset_index().astype(str).to_numpy()]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def main():
+    train_set, test_set = data.load("train"), data.load("test")
+    images, labels = (part[: STEPS * 64] for part in train_set)
+    machine = peaks()
+    seconds = timing.interleaved(variants(images, labels), ROUNDS)
+    print(table(seconds), flush=True)
+    whole = timing.interleaved(epochs(report_loaders(), train_set, test_set), EPOCHS)
+    print("", markdown(whole_epochs(whole)), sep="\n")
+    print("\nmeasured peaks:", ", ".join(f"{name} {value:.0f}" for name, value in machine.items()), "(GFLOP/s, GB/s)")
+    results = {
+        "images": len(images),
+        "after": AFTER,
+        "flop_per_image": flop_per_image(),
+        "peaks": {name: round(value, 1) for name, value in machine.items()},
+        "seconds": seconds.round(4).to_dict("list"),
+        "epoch_times_faster": whole_epochs(whole).to_dict("index"),
+        "epoch_seconds": whole.round(3).to_dict("list"),
+    }
+    print("written:", provenance.write("speed", **results))
+
+
+if __name__ == "__main__":
+    main()
