@@ -1,5 +1,6 @@
 """A digit of one's own: from an image file to the 28x28 picture that an MNIST network expects."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from mnist_helpers import CourseError
 
 LONGEST_SIDE = 512  # a photo is reduced to this first; a stroke stays many pixels wide
+# Pictures of pixels alone: Pillow would start another program for some others
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,14 @@ def read_image(path: Path) -> np.ndarray:
     """
     path = Path(path)
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
+            image = Image.open(path, formats=FORMATS)
+        with image:
             image.draft("L", (LONGEST_SIDE, LONGEST_SIDE))
             ink = _ink(image)
     except FileNotFoundError:
         raise CourseError(f"{path} is not there, but an image file was expected; check the name.") from None
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise CourseError(f"{path} is too large to be opened safely; save it with fewer pixels.") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
         raise CourseError(f"{path} is no image that can be read; save your digit as PNG or JPEG.") from None
@@ -46,6 +52,8 @@ def read_image(path: Path) -> np.ndarray:
 def _ink(image: Image.Image) -> np.ndarray:
     """Grey values 0..1 with ink bright and paper dark, told apart by the border, which is taken to be paper."""
     image = ImageOps.exif_transpose(image)
+    if image.mode in ("1", "P", "PA"):  # Pillow would leave out pixels of these instead of averaging, and thin strokes
+        image = image.convert("RGBA")
     image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     if image.mode.startswith(("I", "F")):  # 16 bits or more: Pillow would clip them
         grey = np.asarray(image, dtype=np.float64)

@@ -3,13 +3,11 @@
 from pathlib import Path
 
 import onnx
-import onnxruntime
 import torch
 from torch import nn
 
-from mnist_helpers import CourseError
+from mnist_helpers import CourseError, data, onnx_file
 from mnist_helpers.checkpoints import written_whole
-from mnist_helpers.data import check_batch
 
 
 def to_onnx(model: nn.Module, images: torch.Tensor, path: Path, metadata: dict[str, str] | None = None) -> Path:
@@ -19,15 +17,41 @@ def to_onnx(model: nn.Module, images: torch.Tensor, path: Path, metadata: dict[s
     before it takes its name, and the mode of `model` is left as it was. Raises CourseError for a batch of another shape
     or dtype, and if `path` cannot be written.
     """
-    check_batch(images)
+    data.check_batch(images)
+    return _write(model, images[:2], "images", "log_probs", path, metadata)
+
+
+class FromPixels(nn.Module):
+    """A network with its preparation inside: uint8 images [N, 28, 28], 0..255, in, probabilities [N, 10] out."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, images):
+        return self.model(data.normalise(images)).exp()  # [N, 10]
+
+
+def to_onnx_from_pixels(model: nn.Module, path: Path, metadata: dict[str, str] | None = None) -> Path:
+    """Write `model` as `to_onnx` does, for those who know nothing of its training; returns `path`.
+
+    The file takes images as they are, uint8 [N, 28, 28] in 0..255, normalises them as data.normalise does, and gives
+    probabilities [N, 10], which need no further step. Raises CourseError if `path` cannot be written.
+    """
+    device = next((weights.device for weights in model.parameters()), None)
+    example = torch.zeros(2, 28, 28, dtype=torch.uint8, device=device)
+    return _write(FromPixels(model).train(model.training), example, "images", "probabilities", path, metadata)
+
+
+def _write(model: nn.Module, example: torch.Tensor, takes: str, gives: str, path: Path, metadata) -> Path:
     mode = model.training
     model.eval()
     try:
         program = torch.onnx.export(
             model,
-            (images[:2],),
-            input_names=["images"],
-            output_names=["log_probs"],
+            (example,),
+            input_names=[takes],
+            output_names=[gives],
             dynamic_shapes=({0: "batch"},),
             dynamo=True,
             verbose=False,
@@ -46,21 +70,27 @@ def to_onnx(model: nn.Module, images: torch.Tensor, path: Path, metadata: dict[s
 
 
 def operators(path: Path) -> list[str]:
-    """List the kinds of the ONNX file's nodes, in the order in which they run."""
-    return [node.op_type for node in onnx.load(path, load_external_data=False).graph.node]
+    """List the kinds of the ONNX file's nodes, in the order in which they run.
+
+    Raises CourseError for a file that is missing, torn, or does not stand alone.
+    """
+    return [node.op_type for node in onnx_file.read(path).graph.node]
 
 
 def run_onnx(path: Path, images: torch.Tensor) -> torch.Tensor:
     """Return the log-probabilities [N, 10] that ONNX Runtime computes, on the CPU, for images [N, 1, 28, 28].
 
-    Raises CourseError for a batch of another shape or dtype, and for a file that ONNX Runtime does not load.
+    `path` is a file of `to_onnx`. Raises CourseError for a batch of another shape or dtype, and for a file that ONNX
+    Runtime does not load or that takes something else.
     """
-    check_batch(images)
-    onnxruntime.disable_telemetry_events()
+    data.check_batch(images)
+    session = onnx_file.open_session(path)
     try:
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises its own types, which it does not make public
+        (log_probs,) = session.run(["log_probs"], {"images": images.cpu().numpy()})
+    except Exception as error:  # onnxruntime's own types, or ValueError where there is no such input
         reason = type(error).__name__
-        raise CourseError(f"{path} was refused ({reason}), but an ONNX file was expected; export it again.") from None
-    (log_probs,) = session.run(None, {session.get_inputs()[0].name: images.cpu().numpy()})
+        raise CourseError(
+            f"{path} did not take the batch ({reason}), but a file that export.to_onnx wrote was expected; export it "
+            "again, with a free batch size."
+        ) from None
     return torch.from_numpy(log_probs)

@@ -136,9 +136,9 @@ def test_photo_that_was_taken_sideways_is_turned(drawn, expected, tmp_path):
     assert difference(drawing.read_image(tmp_path / "photo.jpg"), expected) < 3
 
 
-def huge_png():
-    """The start of a PNG of 100,000 x 100,000 pixels: 10 gigapixels in 50 bytes."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
+def huge_png(side):
+    """The start of a PNG of `side` x `side` pixels: many megapixels in 50 bytes."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     chunks = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header)) + struct.pack(">I", 9) + b"IDAT"
     return b"\x89PNG\r\n\x1a\n" + chunks
 
@@ -154,7 +154,9 @@ BAD = {
     "empty": (lambda path: path.write_bytes(b""), "is no image"),
     "text": (lambda path: path.write_text("seven"), "is no image"),
     "torn": (lambda path: path.write_bytes(saved(Image.effect_noise(SIZE, 99), path)[:5000]), "is no image"),
-    "huge": (lambda path: path.write_bytes(huge_png()), "too large"),
+    "huge": (lambda path: path.write_bytes(huge_png(100_000)), "too large"),
+    "large enough for Pillow to warn": (lambda path: path.write_bytes(huge_png(10_000)), "too large"),
+    "a rarer format": (lambda path: Image.new("L", SIZE).save(path, "PCX"), "is no image"),
     "white": (lambda path: Image.new("L", SIZE, 255).save(path), "is blank"),
     "black": (lambda path: Image.new("RGB", SIZE, 0).save(path), "is blank"),
     "nothing": (lambda path: Image.new("RGBA", SIZE, (0, 0, 0, 0)).save(path), "is blank"),
@@ -163,6 +165,17 @@ BAD = {
 }
 
 
+@pytest.mark.parametrize("mode", ["1", "P"])
+def test_thin_lines_of_a_scan_in_few_colours_are_kept(mode, drawn, expected, tmp_path):
+    scan = Image.new("L", (3000, 4000), 255)
+    ImageDraw.Draw(scan).line([(600, 800), (2050, 850), (1200, 2600)], fill=0, width=5)
+    scan.save(tmp_path / "L.png")
+    scan.convert(mode).save(tmp_path / "few.png")
+    grey, few = (drawing.read_image(tmp_path / name) for name in ("L.png", "few.png"))
+    assert difference(few, grey) < 1
+
+
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("kind", BAD)
 def test_file_without_a_digit_is_refused_and_left_alone(kind, tmp_path):
     path = tmp_path / "digit.png"

@@ -117,8 +117,15 @@ BAD = {
     "a missing notebook": (lambda c: (c / "notebooks" / "02_network.ipynb").unlink(), ["02_network.ipynb is missing"]),
     "a torn notebook": (damage_notebook, ["03_training.ipynb is no notebook", "git checkout"]),
     "a notebook that was not run": (clear_notebook, ["03_training.ipynb has cells that were not run", "make run"]),
-    "a missing model": (lambda c: (c / "models" / "report_net.onnx").unlink(), ["report_net.onnx is missing"]),
-    "a torn model": (lambda c: (c / "models" / "report_net.onnx").write_bytes(b"seven"), ["is no ONNX file"]),
+    "a missing model": (
+        lambda c: (c / "models" / "report_net.onnx").unlink(),
+        ["report_net.onnx cannot be read", "git checkout"],
+    ),
+    "a torn model": (
+        lambda c: (c / "models" / "report_net.onnx").write_bytes(b"seven"),
+        ["report_net.onnx was refused", "git checkout"],
+    ),
+    "a torn model of the pad": (lambda c: (c / "models" / "digits.onnx").write_bytes(b"seven"), ["digits.onnx was"]),
     "a missing npm package": (lambda c: shutil.rmtree(c / "node_modules" / "mathjax"), ["tex-svg.js", "make site"]),
     "a missing script": (lambda c: (c / "mnist_helpers" / "pad.js").unlink(), ["pad.js is missing", "git checkout"]),
     "a broken link": (write_bad_link, ["Sphinx found", "build again"]),

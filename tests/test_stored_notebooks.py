@@ -4,10 +4,12 @@ import inspect
 
 import pytest
 
-from mnist_helpers import network, timing, training
+from mnist_helpers import export, network, recipes, timing, training
 from tests import notebook_checks, prose_numbers, stored_outputs
 
-CHAPTERS = {"01_data", "02_network", "03_training", "04_predictions", "06_speed"}  # missing ones fail, new ones join
+CHAPTERS = {  # missing ones fail, new ones join
+    *("01_data", "02_network", "03_training", "04_predictions", "05_improving", "06_speed", "07_deployment"),
+}
 NAMES = sorted(CHAPTERS | {path.stem for path in notebook_checks.FOLDER.glob("*.ipynb")})
 
 
@@ -35,8 +37,11 @@ def test_notebook_is_stored_as_it_should_be(notebooks, name, check):
         ("02_network", network, "Net"),
         ("03_training", training, "train_epoch"),
         ("03_training", training, "evaluate"),
+        ("05_improving", network, "block"),
+        ("05_improving", recipes, "train"),
         ("06_speed", timing, "interleaved"),
         ("06_speed", timing, "speedups"),
+        ("07_deployment", export, "FromPixels"),
     ],
 )
 def test_taught_code_is_the_code_of_the_helpers(notebooks, name, module, definition):

@@ -15,14 +15,13 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import nbformat
-import onnx
 from readme_picture import stored_picture
 from sphinx.cmd.build import build_main
 
-from mnist_helpers import CourseError, netron_page
+from mnist_helpers import CourseError, netron_page, onnx_file
 
 ROOT = Path(__file__).resolve().parents[1]
-MODEL = Path("models", "report_net.onnx")
+NETRONS_MODEL, PADS_MODEL = Path("models", "report_net.onnx"), Path("models", "digits.onnx")
 NODE_MODULES = ROOT / ".venv" / "npm" / "node_modules"
 FROM_NPM = {  # where a file of a package goes, below _static
     "mathjax/es5/tex-svg.js": "mathjax",
@@ -39,7 +38,13 @@ WITH_LICENCE = [
     "sphinx-copybutton",
     "onnxruntime",
 ]
-CARDS = {"01_data": "six", "02_network": "pool-figure", "03_training": "curve", "04_predictions": "confusion"}
+CARDS = {
+    "01_data": "six",
+    "02_network": "pool-figure",
+    "03_training": "curve",
+    "04_predictions": "confusion",
+    "07_deployment": "speed",
+}
 
 
 def chapters(root: Path) -> dict[str, nbformat.NotebookNode]:
@@ -63,25 +68,23 @@ def read_executed(path: Path) -> nbformat.NotebookNode:
 
 
 def check_model(path: Path) -> None:
-    """Raise CourseError unless `path` is an ONNX file."""
+    """Raise CourseError unless `path` is an ONNX file that stands alone."""
     try:
-        onnx.checker.check_model(onnx.load(path, load_external_data=False))
-    except FileNotFoundError:
-        raise CourseError(f"{path} is missing; `git checkout models` restores it.") from None
-    except Exception as error:  # protobuf's and onnx's own
-        reason = type(error).__name__
-        raise CourseError(f"{path} is no ONNX file ({reason}); `git checkout models` restores it.") from None
+        onnx_file.read(path)
+    except CourseError as error:
+        raise CourseError(f"{str(error).removesuffix('.')}, or restore it with `git checkout models`.") from None
 
 
 def lay_out(root: Path, node_modules: Path, source: Path) -> None:
     """Put together in `source` all that Sphinx needs, with the pages of docs/ beside the folder notebooks/."""
-    check_model(root / MODEL)
+    for model in (NETRONS_MODEL, PADS_MODEL):
+        check_model(root / model)
     cards = {name: stored_picture(notebook, CARDS[name]) for name, notebook in chapters(root).items() if name in CARDS}
     shutil.copytree(root / "docs", source, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
     shutil.copytree(root / "notebooks", source / "notebooks", ignore=shutil.ignore_patterns(".*"))
     static = source / "_static"
     copy(root / "mnist_helpers" / "pad.js", static)
-    copy(root / MODEL, static / "models")
+    copy(root / PADS_MODEL, static / "models")
     for name, target in FROM_NPM.items():
         copy(node_modules / name, static / target)
     for name in WITH_LICENCE:
@@ -132,7 +135,7 @@ def build(root: Path, node_modules: Path, output: Path) -> None:
         # -W: a warning fails the build; -E and a folder of its own: nothing is left from another one
         if build_main(["-q", "-W", "--keep-going", "-E", "-d", f"{folder}/doctrees", str(source), str(pages)]):
             raise CourseError("Sphinx found what is listed above; mend it in docs/ or notebooks/, then build again.")
-        netron_page.write(pages / "netron", root / MODEL)
+        netron_page.write(pages / "netron", root / NETRONS_MODEL)
         (pages / ".buildinfo").unlink(missing_ok=True)
         swap(pages, output)
 

@@ -21,7 +21,7 @@ from mnist_helpers.exercises.mechanism import CORRECT
 ROOT = Path(__file__).resolve().parents[1]
 HANDED_OUT = [
     *("LICENSE", "Makefile", "README.md", "constraints.txt", "environment.yml", "pyproject.toml"),
-    *("benchmarks", "data", "mnist_helpers", "notebooks", "tools"),
+    *("benchmarks", "data", "mnist_helpers", "models", "notebooks", "tools"),
 ]
 MADE_BY_COMMANDS = ("__pycache__", "*-ubyte", ".ipynb_checkpoints", "*.egg-info")
 NO_SOLUTION = '    """Your instructor has the solution."""'

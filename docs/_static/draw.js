@@ -1,10 +1,8 @@
-/** The page "Draw a digit": the report's network, run by ONNX Runtime in the page, behind the pad. */
+/** The page "Draw a digit": the course's best network, run by ONNX Runtime in the page, behind the pad. */
 
 import { createPad } from "./pad.js";
 import { prepare } from "./prepare.js";
 
-const MEAN = 0.1307; // of the training pixels in 0..1, as in mnist_helpers/data.py
-const STD = 0.3081;
 const LOADING = "The network is being loaded (about 4 MB) …";
 const FAILED = "The network could not be loaded; reload the page to try again.";
 
@@ -15,15 +13,14 @@ async function loadNetwork() {
   const ort = await import(here("./ort/ort.wasm.min.mjs"));
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmPaths = here("./ort/");
-  return { ort, session: await ort.InferenceSession.create(here("./models/report_net.onnx")) };
+  return { ort, session: await ort.InferenceSession.create(here("./models/digits.onnx")) };
 }
 
-/** The ten probabilities that the network gives to a picture: Uint8Array(784). */
+/** The ten probabilities that the network, which normalises by itself, gives to a picture: Uint8Array(784). */
 async function predict({ ort, session }, picture) {
-  const values = Float32Array.from(picture, (grey) => (grey / 255 - MEAN) / STD);
-  const images = new ort.Tensor("float32", values, [1, 1, 28, 28]);
-  const { log_probs } = await session.run({ images });
-  return Array.from(log_probs.data, Math.exp);
+  const images = new ort.Tensor("uint8", picture, [1, 28, 28]);
+  const { probabilities } = await session.run({ images });
+  return Array.from(probabilities.data);
 }
 
 async function read(network, ink) {

@@ -10,7 +10,7 @@ import pytest
 from tests.browser.visit import HEADINGS, IMAGES, Visit
 from tests.notebook_checks import ROOT
 
-PAGES = ["index", "draw", "instructors", "glossary", "licences", "search", "genindex"]
+PAGES = ["index", "draw", "model_card", "instructors", "glossary", "licences", "search", "genindex"]
 CHAPTERS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 PAGES += [f"notebooks/{name}" for name in CHAPTERS]
 MODEL = ROOT / "models" / "report_net.onnx"

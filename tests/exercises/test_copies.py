@@ -54,6 +54,10 @@ def test_the_handouts_notebooks_differ_in_their_outputs_alone(handout):
         assert not any(cell.get("outputs") for cell in theirs.cells)
 
 
+def test_the_handout_has_the_networks_that_chapter_07_runs(handout):
+    assert {"models/digits.onnx", "models/report_net.onnx"} <= set(files(handout))
+
+
 JUDGE = """
 import importlib
 from mnist_helpers.exercises import mechanism

@@ -1,0 +1,194 @@
+"""What chapter 07 and the model card state: parity, speed, int8, and the mistakes of the network that is shipped.
+
+Networks: the report's, as chapter 03 trains it, and that of the recipe "best", seed 1, which `make best` trains.
+Parity, the trap of train mode and the card are measured on the test set, and decide nothing. What int8 costs is
+measured on the last 10,000 training images, and calibrated on the first: these networks have learnt from both, so that
+only differences between two files mean something. Speeds are those of one thread each, since two pools of threads that
+take turns on one machine get in each other's way. Takes two minutes.
+"""
+
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import provenance
+import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from mnist_helpers import data, export
+from mnist_helpers.predict import Reader
+from mnist_helpers.quantisation import to_int8
+from mnist_helpers.timing import interleaved, speedups
+from mnist_helpers.training import predict, train_report_net
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
+from train_model import best_network  # noqa: E402
+
+ROUNDS = {1: 40, 1000: 8}
+CALIBRATION = 512  # training images
+
+
+def in_batches(reader: Reader, images: np.ndarray) -> np.ndarray:
+    return np.concatenate([reader.probabilities(batch) for batch in np.array_split(images, 10)])
+
+
+def parity(model, path) -> dict:
+    """Compare the file with torch on all test images."""
+    images, labels = data.load_raw("test")
+    expected, found = predict(model, data.normalise(images)).numpy(), in_batches(Reader(path), images.numpy())
+    return {
+        "largest_difference": float(np.abs(found - expected).max()),
+        "changed_predictions": int((found.argmax(1) != expected.argmax(1)).sum()),
+        "test_correct": int((found.argmax(1) == labels.numpy()).sum()),
+    }
+
+
+def in_train_mode(model, folder) -> list[int]:
+    """Export a network without eval(), and count what the file reads right in three runs over the test set."""
+    images, labels = data.load("test")
+    options = {"dynamic_shapes": ({0: "batch"},), "external_data": False, "verbose": False}
+    torch.onnx.export(model.train(), (images[:2],), folder / "train.onnx", **options)
+    model.eval()
+    session = onnxruntime.InferenceSession(folder / "train.onnx", providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    answers = [session.run(None, {name: images.numpy()})[0].argmax(1) for _ in range(3)]
+    return [int((answer == labels.numpy()).sum()) for answer in answers]
+
+
+def times_faster(functions: dict, baseline: str) -> dict:
+    """Time functions of a batch size in turns, for each batch size; {size: {name: [median, lowest, highest]}}."""
+    results = {}
+    for size, rounds in ROUNDS.items():
+        seconds = interleaved({name: function(size) for name, function in functions.items()}, rounds)
+        table = speedups(seconds, baseline).drop(baseline)
+        results[size] = {
+            name: [round(float(value), 2) for value in row] for name, row in zip(table.index, table.values)
+        }
+    return results
+
+
+def of_torch(model, images):
+    @torch.inference_mode()
+    def run(batch):
+        for _ in range(repeats(len(batch))):
+            model(data.normalise(batch)).exp()
+
+    return lambda size: lambda: run(images[:size])
+
+
+def of_onnx_runtime(path, images):
+    reader = Reader(path, threads=1)
+
+    def run(batch):
+        for _ in range(repeats(len(batch))):
+            reader.probabilities(batch)
+
+    return lambda size: lambda: run(images[:size].numpy())
+
+
+def repeats(size: int) -> int:
+    """How often a batch is run in one measurement: a single image takes less than the clock's own trembling."""
+    return 20 if size == 1 else 1
+
+
+def speed(model, path, images) -> dict:
+    functions = {"PyTorch": of_torch(model, images), "ONNX Runtime": of_onnx_runtime(path, images)}
+    return times_faster(functions, "PyTorch")
+
+
+def int8(path, folder) -> dict:
+    """Quantise a file in both ways, and compare size, speed and answers with those of the file."""
+    images, labels = data.load_raw("train")
+    held_out, labels = images[-data.VALIDATION :], labels[-data.VALIDATION :].numpy()
+    files = {"float32": path, "int8 static": folder / "static.onnx", "int8 dynamic": folder / "dynamic.onnx"}
+    to_int8(path, images[:CALIBRATION], files["int8 static"])
+    quantize_dynamic(onnx.load(path), files["int8 dynamic"], weight_type=QuantType.QUInt8)
+    answers = {name: in_batches(Reader(file), held_out.numpy()).argmax(1) for name, file in files.items()}
+    results = {
+        name: {
+            "kilobytes": round(file.stat().st_size / 1000),
+            "validation_correct": int((answers[name] == labels).sum()),
+            "changed_predictions": int((answers[name] != answers["float32"]).sum()),
+        }
+        for name, file in files.items()
+    }
+    timed = times_faster({name: of_onnx_runtime(file, held_out) for name, file in files.items()}, "float32")
+    for size, ratios in timed.items():
+        for name, ratio in ratios.items():
+            results[name][f"times_faster_{size}"] = ratio
+    return results
+
+
+def card(path) -> dict:
+    """What the model card says of the test set: right answers by class, and the mistakes with their confidence."""
+    images, labels = data.load_raw("test")
+    probabilities = in_batches(Reader(path), images.numpy())
+    predictions, confidence, labels = probabilities.argmax(1), probabilities.max(1), labels.numpy()
+    (wrong,) = np.nonzero(predictions != labels)
+    return {
+        "images_by_class": np.bincount(labels).tolist(),
+        "correct_by_class": np.bincount(labels[predictions == labels], minlength=10).tolist(),
+        "mean_confidence": round(float(confidence.mean()), 4),
+        "mistakes": [[int(i), int(labels[i]), int(predictions[i]), round(float(confidence[i]), 3)] for i in wrong],
+    }
+
+
+def main():
+    torch.set_num_threads(1)
+    report, best = train_report_net(seed=1)[0].eval(), best_network().eval()
+    images, _ = data.load_raw("test")
+    networks = {"report": report, "best": best, "best, one place": best.model}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        paths = {
+            name: export.to_onnx_from_pixels(model, folder / f"{number}.onnx")
+            for number, (name, model) in enumerate(networks.items())
+        }
+        results = {
+            "operators": {name: export.operators(path) for name, path in paths.items()},
+            "parity": {name: parity(model, paths[name]) for name, model in networks.items()},
+            "exported_in_train_mode": in_train_mode(report, folder),
+            "onnx_runtime_times_faster": {name: speed(model, paths[name], images) for name, model in networks.items()},
+            "averaging_times_slower": averaging(paths, images),
+            "int8": {name: int8(paths[name], folder) for name in ("report", "best, one place")},
+            "int8_of_best_kilobytes": round(
+                to_int8(paths["best"], images[:64], folder / "five.onnx").stat().st_size / 1000
+            ),
+            "card": card(paths["best"]),
+        }
+    print_tables(results)
+    print("written:", provenance.write("deployment", **results))
+
+
+def averaging(paths, images) -> dict:
+    """How many times longer five places take than one."""
+    functions = {name: of_onnx_runtime(paths[name], images) for name in ("best", "best, one place")}
+    ratios = times_faster(functions, "best")
+    return {size: ratio["best, one place"] for size, ratio in ratios.items()}
+
+
+def print_tables(results: dict) -> None:
+    """Print what was measured as Markdown."""
+    print("\n| network | largest difference | changed predictions | right |\n|---|---|---|---|")
+    for name, row in results["parity"].items():
+        print(f"| {name} | {row['largest_difference']:.1e} | {row['changed_predictions']} | {row['test_correct']} |")
+    mean = statistics.mean(results["exported_in_train_mode"])
+    print(f"\nThe report's network exported in train mode reads {mean:.0f} of 10000 right.")
+    print("\n| network | batch | ONNX Runtime is times faster | lowest | highest |\n|---|---|---|---|---|")
+    for name, sizes in results["onnx_runtime_times_faster"].items():
+        for size, ratios in sizes.items():
+            print(f"| {name} | {size} | {' | '.join(map(str, ratios['ONNX Runtime']))} |")
+    print("\nOne place is faster than five by:", results["averaging_times_slower"])
+    print("\n| network | file | kB | right of 10000 | changed | times faster at 1 | at 1000 |\n" + "|---" * 7 + "|")
+    for network, files in results["int8"].items():
+        for name, row in files.items():
+            values = [value[0] if isinstance(value, list) else value for value in row.values()]
+            print(f"| {network} | {name} | {' | '.join(map(str, values))} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Open an ONNX file that came from anywhere, without torch: whole, standing alone, and runnable, or refused."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+import onnxruntime
+from google.protobuf.message import Message
+
+from mnist_helpers import CourseError
+
+
+def read(path: Path) -> onnx.ModelProto:
+    """Read an ONNX file with all its weights; nothing in it is run, and no other file is opened.
+
+    Raises CourseError for a file that is missing, torn or no network, and for one that keeps weights in other files:
+    such a file names paths, which could lead anywhere.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise CourseError(f"{path} cannot be read ({reason}), but an ONNX file was expected; check the name.") from None
+    try:
+        model = onnx.load_model_from_string(content)
+        external = any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model))
+        if not external:
+            onnx.checker.check_model(model)
+    except Exception as error:  # protobuf's and onnx's own types, which they do not promise
+        reason = type(error).__name__
+        raise CourseError(f"{path} was refused ({reason}), but an ONNX file was expected; export it again.") from None
+    if external:
+        raise CourseError(
+            f"{path} keeps weights in other files, but an ONNX file that stands alone was expected; export it with "
+            "external_data=False."
+        )
+    return model
+
+
+def _tensors(message: Message) -> Iterator[onnx.TensorProto]:
+    """All tensors in a file, however deep: weights, attributes, those of branches and of functions."""
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if isinstance(value, Message) else value:
+                if isinstance(part, onnx.TensorProto):
+                    yield part
+                yield from _tensors(part)
+
+
+def open_session(path: Path, threads: int = 0) -> onnxruntime.InferenceSession:
+    """Load an ONNX file into ONNX Runtime, on the CPU, with so many threads (0: as many as there are cores).
+
+    Raises CourseError as `read` does, or if the file cannot be run.
+    """
+    content = read(path).SerializeToString()
+    onnxruntime.disable_telemetry_events()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4  # what goes wrong is raised, and told in one sentence
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises its own types, which it does not make public
+        reason = type(error).__name__
+        raise CourseError(f"{path} was refused ({reason}), but an ONNX file was expected; export it again.") from None
