@@ -43,6 +43,8 @@ CARDS = {
     "02_network": "pool-figure",
     "03_training": "curve",
     "04_predictions": "confusion",
+    "05_improving": "gains-figure",
+    "06_speed": "roofline",
     "07_deployment": "speed",
 }
 
