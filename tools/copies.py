@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HANDED_OUT = [
     *("LICENSE", "Makefile", "README.md", "constraints.txt", "environment.yml", "pyproject.toml"),
     *("benchmarks", "data", "mnist_helpers", "models", "notebooks", "tools"),
+    *("docs/draw.md", "docs/model_card.md"),  # chapters link to them
 ]
 MADE_BY_COMMANDS = ("__pycache__", "*-ubyte", ".ipynb_checkpoints", "*.egg-info")
 NO_SOLUTION = '    """Your instructor has the solution."""'
@@ -35,6 +36,7 @@ def handout(target: Path) -> None:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns(*MADE_BY_COMMANDS))
         else:
+            (target / name).parent.mkdir(exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
     for path in sorted((target / "notebooks").glob("*.ipynb")):
         run_notebooks.write(without_outputs(run_notebooks.load(path)), path)

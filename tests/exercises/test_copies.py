@@ -3,6 +3,7 @@
 import ast
 import filecmp
 import importlib
+import re
 import subprocess
 import sys
 
@@ -52,6 +53,13 @@ def test_the_handouts_notebooks_differ_in_their_outputs_alone(handout):
         ours, theirs = (nbformat.read(folder / "notebooks" / path.name, as_version=4) for folder in (ROOT, handout))
         assert copies.without_outputs(ours) == theirs
         assert not any(cell.get("outputs") for cell in theirs.cells)
+
+
+def test_what_the_handouts_notebooks_link_to_is_there(handout):
+    for path in (handout / "notebooks").glob("*.ipynb"):
+        prose = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", "\n".join(prose)):
+            assert (path.parent / link).exists(), f"{path.name} links to {link}"
 
 
 def test_the_handout_has_the_networks_that_chapter_07_runs(handout):
