@@ -11,6 +11,7 @@ from torchvision.datasets import MNIST
 from torchvision.datasets.utils import download_url
 
 from mnist_helpers import CourseError
+from mnist_helpers.checksums import ARCHIVE_MD5, EXTRACTED_MD5
 
 ROOT = Path(__file__).resolve().parents[1] / "data"
 MEAN, STD = 0.1307, 0.3081  # of the training pixels in 0..1, computed in chapter 01
@@ -18,14 +19,6 @@ IMAGES, LABELS = "images-idx3-ubyte", "labels-idx1-ubyte"
 VALIDATION = 10_000  # images at the end of the training set that are held out for decisions
 Pair = tuple[torch.Tensor, torch.Tensor]  # images [N, 1, 28, 28] and labels [N]
 PREFIX = {"train": "train", "test": "t10k"}
-
-ARCHIVE_MD5 = dict(MNIST.resources)  # torchvision's own list: {"train-images-idx3-ubyte.gz": md5, ...}
-EXTRACTED_MD5 = {  # torchvision trusts an extracted file without looking; these sums close the gap
-    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-}
 
 
 def verify(root: Path = ROOT) -> Path:
