@@ -11,7 +11,8 @@ import provenance
 import torch
 
 from mnist_helpers import data
-from mnist_helpers.checkpoints import FOLDER, written_whole
+from mnist_helpers.checkpoints import FOLDER
+from mnist_helpers.files import written_whole
 from mnist_helpers.recipes import RECIPES, train
 from mnist_helpers.training import evaluate
 

@@ -37,6 +37,7 @@ AFTER = {  # each variant, and the one that it changes in one thing
 def report_dataset(train):
     """The report's import: an image is opened, turned into a tensor and normalised each time that it is needed."""
     scale = transforms.Compose([transforms.ToTensor(), transforms.Normalize((data.MEAN,), (data.STD,))])
+    data.verify()
     return datasets.MNIST(data.ROOT, train=train, download=True, transform=scale)
 
 

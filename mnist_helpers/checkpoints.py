@@ -1,21 +1,18 @@
 """Write the state of a run whole or not at all, read it without running code, go on from it."""
 
-import contextlib
 import copy
-import os
 import pickle
 import shutil
-import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 from torch import nn
 
 from mnist_helpers import CourseError
+from mnist_helpers.files import written_whole
 from mnist_helpers.training import History
 
 FOLDER = Path(__file__).resolve().parents[1] / "artifacts"  # what the notebooks write; ignored by git
@@ -23,29 +20,6 @@ KEYS = {"network", "model", "optimizer_kind", "optimizer", "history", "random_st
 RUN_KEYS = {"run", "made_with", "step", "model", "average", "optimizer", "schedule", "history", "random_state"}
 REPORT_NET = FOLDER / "report_net.pt"  # written by chapter 03, read by chapter 04
 AGAIN = "run chapter 03 again"
-
-
-@contextlib.contextmanager
-def written_whole(path: Path, older: Path | None = None) -> Iterator[BinaryIO]:
-    """Open `path` for writing so that it changes whole or not at all.
-
-    What the block writes goes to a file in a temporary folder beside `path`, is synced, and takes the name in one step:
-    a reader finds the old content or the new, never half of one. `older` is the name that the old file gets, where it
-    is to be kept. Raises CourseError, leaving `path` as it was, if that fails.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=path.name) as folder:
-            temporary = Path(folder, path.name)
-            with temporary.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            if older is not None:
-                os.replace(path, older)
-            os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:
-        raise CourseError(f"{path} cannot be written ({error}); make room, or choose a folder that is yours.") from None
 
 
 def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history: History) -> None:

@@ -1,9 +1,13 @@
 """The MNIST files: find them, verify them, and hold them as tensors."""
 
+import contextlib
 import gzip
 import hashlib
 import os
+import socket
 import tempfile
+from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path
 
 import torch
@@ -12,6 +16,7 @@ from torchvision.datasets.utils import download_url
 
 from mnist_helpers import CourseError
 from mnist_helpers.checksums import ARCHIVE_MD5, EXTRACTED_MD5
+from mnist_helpers.files import written_whole
 
 ROOT = Path(__file__).resolve().parents[1] / "data"
 MEAN, STD = 0.1307, 0.3081  # of the training pixels in 0..1, computed in chapter 01
@@ -19,69 +24,121 @@ IMAGES, LABELS = "images-idx3-ubyte", "labels-idx1-ubyte"
 VALIDATION = 10_000  # images at the end of the training set that are held out for decisions
 Pair = tuple[torch.Tensor, torch.Tensor]  # images [N, 1, 28, 28] and labels [N]
 PREFIX = {"train": "train", "test": "t10k"}
+SILENCE = 20  # seconds without a word after which a mirror is given up
 
 
 def verify(root: Path = ROOT) -> Path:
-    """Check every MNIST file by its md5, fetching the archives that are missing.
+    """Check every MNIST file by its md5, and put right what can be: afterwards torchvision finds all that it reads.
 
     `root` is the folder that torchvision is given: the files lie in `root/MNIST/raw`. Returns that raw folder.
-    Extracted files are optional, but those that are there must be whole. Raises CourseError, and changes no file,
-    when one is damaged, or when a missing one cannot be fetched.
+    An archive that is missing is fetched, and an extracted file that is missing or damaged is extracted anew, whole or
+    not at all. Raises CourseError, and changes no file, when an archive is damaged or cannot be fetched, or when a
+    file cannot be written.
     """
     raw = Path(root) / "MNIST" / "raw"
-    for name, md5 in ARCHIVE_MD5.items():
-        if not (raw / name).exists():
-            _fetch(name, raw)
-        _check_md5(raw / name, md5, "restore it with `git checkout data`, or delete it to fetch it again")
-    for name, md5 in EXTRACTED_MD5.items():
-        if (raw / name).exists():
-            _check_md5(raw / name, md5, "delete it: it is extracted again from the .gz file beside it")
+    archives = {name: _archive(raw / f"{name}.gz") for name in EXTRACTED_MD5}
+    for name, archive in archives.items():
+        if not _is_sound(_read(raw / name), name):
+            _extract(archive, raw / name)
     return raw
-
-
-def _check_md5(path: Path, expected: str, remedy: str) -> None:
-    try:
-        found = hashlib.md5(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise CourseError(f"{path} cannot be read ({error.strerror}), but a file was expected; {remedy}.") from None
-    if found != expected:
-        size = f"{path.stat().st_size:,} bytes"
-        raise CourseError(f"{path} is damaged ({size}, md5 {found}; expected md5 {expected}); {remedy}.")
-
-
-def _fetch(name: str, raw: Path) -> None:
-    """Download one archive from torchvision's mirrors, with its progress bar; only a whole one takes its name."""
-    for mirror in MNIST.mirrors:
-        try:
-            raw.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=raw) as folder:
-                download_url(mirror + name, folder, filename=name, md5=ARCHIVE_MD5[name])
-                os.replace(Path(folder, name), raw / name)
-            return
-        except (OSError, RuntimeError):
-            continue
-    raise CourseError(
-        f"{name} is missing from {raw} and no mirror of torchvision could be reached; "
-        f"restore it with `git checkout data`, or copy it there from any copy of MNIST (md5 {ARCHIVE_MD5[name]})."
-    )
 
 
 def load_raw(split: str, root: Path = ROOT) -> tuple[torch.Tensor, torch.Tensor]:
     """Read one split as it is in the files: images uint8 [N, 28, 28] in 0..255, labels int64 [N] in 0..9.
 
-    `split` is "train" (N = 60,000) or "test" (N = 10,000). Raises CourseError for another name or a damaged file.
+    `split` is "train" (N = 60,000) or "test" (N = 10,000). Raises CourseError for another name, and for data that
+    neither an extracted file nor its archive holds undamaged.
     """
     if split not in PREFIX:
         raise CourseError(f"split {split!r} was given, but 'train' or 'test' was expected; choose one of them.")
-    raw = verify(root)
-    images = _read_idx(raw / f"{PREFIX[split]}-{IMAGES}.gz", header=16)
-    labels = _read_idx(raw / f"{PREFIX[split]}-{LABELS}.gz", header=8)
-    return images.reshape(-1, 28, 28), labels.long()
+    raw = Path(root) / "MNIST" / "raw"
+    images, labels = (_content(raw / f"{PREFIX[split]}-{name}") for name in (IMAGES, LABELS))
+    return _tensor(images, header=16).reshape(-1, 28, 28), _tensor(labels, header=8).long()
 
 
-def _read_idx(path: Path, header: int) -> torch.Tensor:
-    content = bytearray(gzip.decompress(path.read_bytes()))
-    return torch.frombuffer(content, dtype=torch.uint8, offset=header)
+def _tensor(content: bytes, header: int) -> torch.Tensor:
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=header)
+
+
+def _content(path: Path) -> bytes:
+    """Return what the extracted file holds, or, where that is not sound, what its archive holds."""
+    content = _read(path)
+    if _is_sound(content, path.name):
+        return content
+    archive = _archive(path.with_name(f"{path.name}.gz"))
+    with contextlib.suppress(CourseError):  # a folder that cannot be written keeps nobody from reading
+        _extract(archive, path)
+    return gzip.decompress(archive)
+
+
+def _read(path: Path) -> bytes | None:
+    """Return the file's bytes, or None for what cannot be read: it is made anew."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _is_sound(content: bytes | None, name: str) -> bool:
+    return content is not None and _md5(content) == EXTRACTED_MD5[name]
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def _archive(path: Path) -> bytes:
+    """Return the bytes of a .gz file, fetched if it is missing; only those that were published get through."""
+    remedy = "restore it with `git checkout data`, or delete it to fetch it again"
+    try:
+        content = path.read_bytes() if os.path.exists(path) else _fetch(path)
+    except OSError as error:
+        raise CourseError(f"{path} cannot be read ({error.strerror}), but a file was expected; {remedy}.") from None
+    found, expected = _md5(content), ARCHIVE_MD5[path.name]
+    if found != expected:
+        size = f"{len(content):,} bytes"
+        raise CourseError(f"{path} is damaged ({size}, md5 {found}; expected md5 {expected}); {remedy}.")
+    return content
+
+
+def _extract(archive: bytes, path: Path) -> None:
+    """Write what the archive holds to `path`, in one step: others may read there, or extract it too, meanwhile."""
+    if path.is_dir():
+        raise CourseError(f"{path} is a folder, but a file was expected; remove it: the file is extracted again.")
+    try:
+        with written_whole(path) as file:
+            file.write(gzip.decompress(archive))
+    except CourseError:
+        if not _is_sound(_read(path), path.name):  # on Windows no file is replaced that another process reads
+            raise
+
+
+def _fetch(path: Path) -> bytes:
+    """Download one archive from torchvision's mirrors, with its progress bar; only a whole one takes its name."""
+    for mirror in MNIST.mirrors:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=path.parent) as folder, _timeout(SILENCE):
+                download_url(mirror + path.name, folder, filename=path.name, md5=ARCHIVE_MD5[path.name])
+                os.replace(Path(folder, path.name), path)
+            return path.read_bytes()
+        except (OSError, RuntimeError, HTTPException):
+            continue
+    raise CourseError(
+        f"{path.name} is missing from {path.parent} and no mirror of torchvision gave it; restore it with "
+        f"`git checkout data`, or copy it there from any copy of MNIST (md5 {ARCHIVE_MD5[path.name]})."
+    )
+
+
+@contextlib.contextmanager
+def _timeout(seconds: float) -> Iterator[None]:
+    """Let no new connection wait longer for a word: download_url sets no limit of its own, which means for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def normalise(images: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mnist_helpers import CourseError, data, onnx_file
-from mnist_helpers.checkpoints import written_whole
+from mnist_helpers.files import written_whole
 
 
 def to_onnx(model: nn.Module, images: torch.Tensor, path: Path, metadata: dict[str, str] | None = None) -> Path:

@@ -9,7 +9,7 @@ from onnxruntime.quantization import CalibrationDataReader, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from mnist_helpers import onnx_file
-from mnist_helpers.checkpoints import written_whole
+from mnist_helpers.files import written_whole
 
 
 def to_int8(path: Path, images: torch.Tensor, target: Path) -> Path:

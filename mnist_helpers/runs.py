@@ -13,7 +13,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mnist_helpers import CourseError
 from mnist_helpers.augment import ShiftAverage
-from mnist_helpers.checkpoints import read, written_whole
+from mnist_helpers.checkpoints import read
+from mnist_helpers.files import written_whole
 from mnist_helpers.processes import Processes
 from mnist_helpers.recipes import Recipe, augment, build, make_optimizer, make_schedule
 from mnist_helpers.training import LOG_INTERVAL, evaluate, seed_all

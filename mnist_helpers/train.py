@@ -22,6 +22,7 @@ import torch
 import torch.distributed as dist
 
 from mnist_helpers import CourseError, checkpoints, data, provenance
+from mnist_helpers.files import written_whole
 from mnist_helpers.processes import start
 from mnist_helpers.recipes import RECIPES, Recipe
 from mnist_helpers.runs import Run, describe, save_model
@@ -217,7 +218,7 @@ class Job:
         content = {"made_with": self.made_with(), "run": self.identity, "result": result, "history": history}
         if self.processes.rank == 0:
             save_model(folder / "model.pt", self.run)
-            with checkpoints.written_whole(folder / "result.json") as file:
+            with written_whole(folder / "result.json") as file:
                 file.write(json.dumps(content, indent=1).encode() + b"\n")
         self.say(f"{result['set']}: {share(correct, result['images'])}; {folder} has model.pt and result.json")
 
