@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Linux without a display: print the URL, and start no text browser in the terminal
 NO_BROWSER := $(if $(filter Linux,$(shell uname -s)),$(if $(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser))
 
-.PHONY: help lab test test-all site site-serve run handout answers bench results best model pictures clean
+.PHONY: help lab doctor test test-all site site-serve run handout answers bench results best model pictures clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,9 @@ help:  ## list these commands
 lab: .venv/.installed  ## open the course in JupyterLab
 	$(PY) -m jupyterlab --allow-root --ip=127.0.0.1 $(NO_BROWSER) --ServerApp.root_dir=. \
 		--LabApp.default_url=/lab/tree/notebooks/01_data.ipynb
+
+doctor:  ## look for what is wrong with the installation; each finding names the command that mends it
+	@if [ -x $(PY) ]; then $(PY) -m mnist_helpers.doctor; else $(PYTHON) -m mnist_helpers.doctor; fi
 
 test: .venv/.site-installed  ## check the code, the notebooks and their stored outputs
 	$(PY) -m ruff check .
