@@ -8,7 +8,8 @@ from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 GLOSSARY = "glossary"
-EVERYDAY = {"class", "shape", "spread"}  # words of everyday language too: linked where they are set off as terms
+# Words of everyday language too: linked where they are set off as terms
+EVERYDAY = {"class", "shape", "spread", "width", "noise", "recipe", "process", "graph", "rank", "schedule"}
 # Where a link would be nested, or would change what is quoted
 LEFT_ALONE = (nodes.reference, addnodes.pending_xref, nodes.literal, nodes.raw, nodes.math)
 
