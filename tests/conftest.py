@@ -1,4 +1,7 @@
-"""Real digits for the unit tests."""
+"""Real digits for the unit tests, and a cut network."""
+
+import shutil
+import subprocess
 
 import pytest
 import torch
@@ -24,3 +27,12 @@ def images(test_set):
 def labels(test_set):
     """The labels of `images` [500]."""
     return test_set[1][:500]
+
+
+@pytest.fixture(scope="session")
+def without_network():
+    """What to write before a command to run it where there is no network at all."""
+    command = ["unshare", "--map-root-user", "--net"]
+    if shutil.which("unshare") is None or subprocess.run([*command, "true"], capture_output=True).returncode:
+        pytest.skip("This system lets no ordinary user make a network of its own, so the cut network is not tested.")
+    return command

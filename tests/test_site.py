@@ -160,15 +160,6 @@ def test_outputs_of_another_program_are_not_given_a_provenance(course):
     assert "computed on" in (course / "site" / "notebooks" / "02_network.html").read_text()
 
 
-@pytest.fixture(scope="module")
-def without_network():
-    """What to write before a command to run it where there is no network at all."""
-    command = ["unshare", "--map-root-user", "--net"]
-    if shutil.which("unshare") is None or subprocess.run([*command, "true"], capture_output=True).returncode:
-        pytest.skip("This system lets no ordinary user make a network of its own, so the cut network is not tested.")
-    return command
-
-
 def test_the_site_is_built_without_a_network(without_network, course):
     command = [*without_network, sys.executable, "-c"]
     code = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tools')!r}]\n"
