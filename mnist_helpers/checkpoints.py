@@ -54,7 +54,7 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None =
         raise CourseError(f"{path} is no checkpoint of this course; delete it and {AGAIN}.") from None
     expected = {name: (tensor.shape, str(tensor.dtype)) for name, tensor in model.state_dict().items()}
     if found != expected:
-        name, _ = min({*found.items()} ^ {*expected.items()})
+        name, _ = min({*found.items()} ^ {*expected.items()}, key=str)
         raise CourseError(
             f"{path} holds the weights of another network ({content['network']}, where {name} differs), but those of "
             f"{type(model).__name__} were expected; load it into the network that it was saved from, or train anew."
@@ -131,7 +131,7 @@ def read(path: Path, keys: set[str], again: str) -> dict:
 
     Raises CourseError, which says to do what `again` says, for a file that is missing, torn or something else.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file would raise where a name is too long
         raise CourseError(f"{path} is not there, but a checkpoint was expected; {again}.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from mnist_helpers import CourseError
 
@@ -42,9 +42,9 @@ def read_image(path: Path) -> np.ndarray:
         raise CourseError(f"{path} is not there, but an image file was expected; check the name.") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise CourseError(f"{path} is too large to be opened safely; save it with fewer pixels.") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+    except Exception:  # a damaged file raises errors of many kinds
         raise CourseError(f"{path} is no image that can be read; save your digit as PNG or JPEG.") from None
-    if not np.ptp(ink) >= 0.1:  # also when a pixel is not a number
+    if np.ptp(ink) < 0.1:
         raise CourseError(f"{path} is blank, but a digit was expected; draw it with a thick, dark pen.")
     return prepare(ink)
 
@@ -57,6 +57,8 @@ def _ink(image: Image.Image) -> np.ndarray:
     image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     if image.mode.startswith(("I", "F")):  # 16 bits or more: Pillow would clip them
         grey = np.asarray(image, dtype=np.float64)
+        if not np.isfinite(grey).all():
+            raise ValueError("a pixel is not a number")
         grey = (grey - grey.min()) / max(np.ptp(grey), 1)
     else:
         rgba = image.convert("RGBA")
@@ -69,14 +71,14 @@ def _ink(image: Image.Image) -> np.ndarray:
 def prepare(ink: np.ndarray) -> np.ndarray:
     """Fit a digit (grey values 0..1, ink bright, any size) into 20x20 and centre its mass in 28x28: uint8 [28, 28].
 
-    This is how the authors of MNIST describe its making. Raises CourseError when there is no ink.
+    This is how the authors of MNIST describe its making. Raises CourseError for anything else, or without ink.
     """
     return fit(ink).picture
 
 
 def fit(ink: np.ndarray) -> Fitted:
     """Do what `prepare` does, and tell what was done; docs/_static/prepare.js does the same in a web page."""
-    ink = _without_paper(ink)
+    ink = _without_paper(_checked(ink))
     rows, columns = np.nonzero(ink)
     if not len(rows):
         raise CourseError("a picture without ink was given, but a digit was expected; draw one.")
@@ -87,6 +89,18 @@ def fit(ink: np.ndarray) -> Fitted:
     picture = np.zeros((28, 28), dtype=np.uint8)
     picture[row : row + small.shape[0], column : column + small.shape[1]] = np.rint(small)
     return Fitted(picture, (top, left, *cut.shape), small.shape, (row, column))
+
+
+def _checked(ink: np.ndarray) -> np.ndarray:
+    """Refuse what are no grey values; returns them as float64, in which nothing overflows."""
+    numbers = isinstance(ink, np.ndarray) and ink.dtype.kind in "buif"
+    if not (numbers and ink.ndim == 2 and ink.size and ink.min() >= 0 and ink.max() <= 1):  # false for nan as well
+        given = f"{ink.dtype} {list(ink.shape)}" if isinstance(ink, np.ndarray) else type(ink).__name__
+        raise CourseError(
+            f"a NumPy array of grey values from 0 to 1 was expected, [height, width], but {given} was given; divide "
+            "pixels by 255, and read files with read_image."
+        )
+    return ink.astype(np.float64)
 
 
 def _without_paper(ink: np.ndarray) -> np.ndarray:

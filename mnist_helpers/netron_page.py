@@ -5,13 +5,14 @@ import html
 import re
 import shutil
 import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import netron
 from IPython.display import HTML
 
 from mnist_helpers import CourseError
+from mnist_helpers.web import FolderHandler
 
 PACKAGE = Path(netron.__file__).parent
 # Netron asks for consent unless it finds this cookie; answering for document.cookie keeps real cookies out altogether
@@ -66,7 +67,7 @@ def serve(model: Path) -> str:
     pages = {"/": index_page, "/index.html": index_page, "/quiet.js": lambda: QUIET}
     made = pages | {"/model.onnx": Path(model).read_bytes}
 
-    class Handler(SimpleHTTPRequestHandler):
+    class Handler(FolderHandler):
         def do_GET(self):
             path = self.path.split("?")[0]
             if path not in made:
@@ -75,12 +76,6 @@ def serve(model: Path) -> str:
             self.send_header("Content-Type", self.guess_type("index.html" if path == "/" else path))
             self.end_headers()
             self.wfile.write(made[path]())
-
-        def list_directory(self, path):
-            self.send_error(404)
-
-        def log_message(self, *args):
-            pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=PACKAGE))
     threading.Thread(target=server.serve_forever, daemon=True).start()

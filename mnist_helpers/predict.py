@@ -7,8 +7,8 @@ A folder stands for the images in it. What can be read is answered; the rest is 
 Exit code 0: all were read; 1: some were not; 2: none was.
 """
 
-import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mnist_helpers import CourseError, drawing, onnx_file
+from mnist_helpers.terminal import Parser, visible
 
 MODEL = Path(__file__).resolve().parents[1] / "models" / "digits.onnx"
 
@@ -86,7 +87,7 @@ def read(paths: list[Path], model: Path = MODEL) -> list[Answer]:
 
 def files(path: Path) -> list[Path]:
     """Return the images in a folder, by name, or else `path` itself; raises CourseError for a folder without one."""
-    if not path.is_dir():
+    if not os.path.isdir(path):  # Path.is_dir would raise where a name is too long
         return [path]
     try:
         found = sorted(file for file in path.iterdir() if file.suffix.lower() in drawing.SUFFIXES)
@@ -113,11 +114,6 @@ def answers(reader: Reader, paths: list[Path]) -> Iterator[tuple[Path, Answer | 
                 yield file, str(error)
 
 
-def visible(text: str) -> str:
-    """Write line breaks, escape codes and all else that is no printed character as Python would: \\n, \\x1b."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
-
-
 def report(found: Iterator[tuple[Path, Answer | str]], as_json: bool) -> int:
     """Print the answers, and on stderr the sentences of files without one; returns the exit code."""
     entries, failures = [], 0
@@ -135,8 +131,8 @@ def report(found: Iterator[tuple[Path, Answer | str]], as_json: bool) -> int:
     return 0 if not failures else 1 if failures < len(entries) else 2
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser(
         prog="python -m mnist_helpers.predict",
         description="Read one handwritten digit from each image, of any size, in dark ink on light paper or the other "
         "way round. Exit code 0: all were read; 1: some were not; 2: none was.",
@@ -144,7 +140,7 @@ def main() -> int:
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="an image file, or a folder of them")
     parser.add_argument("--json", action="store_true", help="print a list with all ten probabilities")
     parser.add_argument("--model", type=Path, default=MODEL, help="an ONNX file (default: models/digits.onnx)")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name's letters
     try:

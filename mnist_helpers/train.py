@@ -26,6 +26,7 @@ from mnist_helpers.files import written_whole
 from mnist_helpers.processes import start
 from mnist_helpers.recipes import RECIPES, Recipe
 from mnist_helpers.runs import Run, describe, save_model
+from mnist_helpers.terminal import Parser, first_process, visible
 
 SECONDS = 5  # between checkpoints: one takes some hundredths of a second
 BETWEEN_LINES = 0.2  # seconds between two moves of the moving line
@@ -34,19 +35,6 @@ EPILOG = """\
 The output folder gets checkpoint.pt (the whole state of the run, every few seconds and after every epoch, and
 beside it the one before), and at the end model.pt (the network, for runs.load_model) and result.json.
 Several processes: torchrun --standalone --nproc-per-node=2 -m mnist_helpers.train ..."""
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that refuses in one sentence."""
-
-    def error(self, message):
-        sentence = message if message.endswith(".") else f"{message}; see --help."
-        self.exit(2, f"{sentence}\n" if first_process() else "")
-
-
-def first_process() -> bool:
-    """Tell whether this process speaks and writes for all."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 def number(kind: type, low: float, high: float) -> Callable[[str], float]:
@@ -128,10 +116,15 @@ class Job:
             print(f"\r\x1b[K{line}" if self.moving else line, end=end, flush=True)
 
     def check_folder(self) -> None:
-        """Refuse a folder in which another run has written, unless that one is to go on."""
+        """Refuse a folder that cannot be, or in which another run has written, unless that one is to go on."""
         names = [self.checkpoint, checkpoints.before(self.checkpoint)]
         names += [self.options.output / "model.pt", self.options.output / "result.json"]
-        if not self.options.resume and any(name.exists() for name in names):
+        try:
+            found = any([name.exists() for name in names])
+        except OSError as error:  # a name too long, a folder that may not be opened
+            reason = error.strerror
+            raise CourseError(f"{self.options.output} cannot be used ({reason}); choose another --output.") from None
+        if found and not self.options.resume:
             raise CourseError(
                 f"{self.options.output} holds a run already; go on with it by --resume, or choose another --output."
             )
@@ -264,7 +257,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
     except CourseError as error:
         if first_process():
-            print(error, file=sys.stderr)
+            print(visible(str(error)), file=sys.stderr)
         return 2
     except RuntimeError as error:
         if not (isinstance(error, dist.DistError) or "gloo" in str(error)):

@@ -127,6 +127,7 @@ BAD = {
     "bare weights": (lambda path: torch.save(Net().state_dict(), path), "no checkpoint of this course"),
     "an unknown history": (with_other_content(history={"foo": 1}), "no checkpoint of this course"),
     "weights that are none": (with_other_content(model=3), "no checkpoint of this course"),
+    "weights with numbers for names": (with_other_content(model={1: torch.zeros(3)}), "another network (Net, where"),
     "another optimizer's state": (with_other_content(optimizer={"state": {}, "param_groups": []}), "another optimizer"),
     "an Adam's state": (of_adam, "another optimizer (Adam)"),
     "a bad random state": (with_other_content(random_state=torch.zeros(3)), "another optimizer"),

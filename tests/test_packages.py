@@ -1,6 +1,8 @@
 """pyproject.toml, environment.yml and constraints.txt name the same packages, in ranges that agree."""
 
+import contextlib
 import tomllib
+from importlib.metadata import PackageNotFoundError, metadata, version
 from pathlib import Path
 
 import pytest
@@ -52,17 +54,44 @@ def conda_findings(pyproject: str, environment: str) -> list[str]:
     return findings
 
 
+def pinned(constraints: str) -> list[tuple[Requirement, str]]:
+    """Return what a constraints.txt pins, each with the licence that stands behind it."""
+    lines = [line.partition("#") for line in constraints.splitlines() if line and not line.startswith("#")]
+    return [(Requirement(requirement), licence.strip()) for requirement, _, licence in lines]
+
+
+def licence(name: str) -> str:
+    """Return the licence that an installed package declares: as an expression, in a line, by classifiers, as a text."""
+    declared = metadata(name)
+    text = declared.get("License") or ""
+    if declared.get("License-Expression") or (text != "UNKNOWN" and 0 < len(text) <= 40):
+        return declared.get("License-Expression") or text
+    classifiers = [classifier.split(" :: ") for classifier in declared.get_all("Classifier", [])]
+    named = ", ".join(classifier[-1] for classifier in classifiers if classifier[0] == "License")
+    return named or ("MIT" if "Permission is hereby granted, free of charge" in text else "")
+
+
+def licence_findings(constraints: str) -> list[str]:
+    """List the pinned packages that are installed and declare no licence, or another than the file says."""
+    findings = []
+    for requirement, said in pinned(constraints):
+        with contextlib.suppress(PackageNotFoundError):
+            declared = licence(requirement.name)
+            if requirement.specifier.contains(version(requirement.name)) and (not declared or said != declared):
+                findings.append(f"{requirement.name} is under {declared or 'no licence'}, not {said or 'none'}")
+    return findings
+
+
 def constraint_findings(pyproject: str, constraints: str) -> list[str]:
     """List what is wrong in constraints.txt: a package not pinned, or pinned to a version that is not allowed."""
-    lines = [line for line in constraints.splitlines() if line and not line.startswith("#")]
-    pins = {canonicalize_name(r.name): r.specifier for r in map(Requirement, lines)}
+    pins = {canonicalize_name(r.name): r.specifier for r, _ in pinned(constraints)}
     findings = [f"{name}{pin} is no exact version" for name, pin in pins.items() if not str(pin).startswith("==")]
     for name, requirement in pyproject_requirements(pyproject).items():
-        version = str(pins.get(name, "")).removeprefix("==")
-        if not version:
+        pin = str(pins.get(name, "")).removeprefix("==")
+        if not pin:
             findings.append(f"{name} is not pinned")
-        elif not requirement.specifier.contains(version):
-            findings.append(f"{name} {version} is not {requirement.specifier}")
+        elif not requirement.specifier.contains(pin):
+            findings.append(f"{name} {pin} is not {requirement.specifier}")
     return findings
 
 
@@ -72,6 +101,16 @@ def test_conda_lists_the_same_packages():
 
 def test_constraints_pin_every_package_in_its_range():
     assert constraint_findings(read("pyproject.toml"), read("constraints.txt")) == []
+
+
+def test_licences_are_those_that_the_packages_declare():
+    assert licence_findings(read("constraints.txt")) == []
+
+
+@pytest.mark.parametrize("said", ["# GPL-3.0-only", ""])
+def test_licence_check_notices(said):
+    line = f"packaging=={version('packaging')}  {said}"
+    assert licence_findings(line) == [f"packaging is under {licence('packaging')}, not {said[2:] or 'none'}"]
 
 
 def test_channels_are_conda_forge_alone():

@@ -9,24 +9,23 @@ import functools
 import sys
 import threading
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
+
+from mnist_helpers.web import FolderHandler
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-class Handler(SimpleHTTPRequestHandler):
+class Handler(FolderHandler):
     """Serve files with the types that browsers insist on, which some systems do not know."""
 
-    extensions_map = SimpleHTTPRequestHandler.extensions_map | {
+    extensions_map = FolderHandler.extensions_map | {
         ".js": "text/javascript",
         ".mjs": "text/javascript",
         ".wasm": "application/wasm",
         ".ipynb": "application/x-ipynb+json",
     }
-
-    def log_message(self, *args):
-        pass
 
 
 def make_server(folder: Path, port: int = 0) -> ThreadingHTTPServer:

@@ -147,6 +147,8 @@ def verdict(checker: Callable, answer) -> tuple[str, str]:
         return NOT_YET, str(error)
     except TooSlow:
         return NOT_YET, f"your function did not return within {SECONDS} seconds: is there a loop that never ends?"
+    except Exception as error:  # what came back raises it when the checker looks at it
+        return NOT_YET, f"what your function returned could not be judged: {_describe(error)}"
     return CORRECT, ""
 
 

@@ -1,0 +1,22 @@
+"""What the command lines share: they refuse in one sentence, and a name cannot write to the terminal."""
+
+import argparse
+import os
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that refuses in one sentence."""
+
+    def error(self, message):
+        sentence = visible(message if message.endswith(".") else f"{message}; see --help.")
+        self.exit(2, f"{sentence}\n" if first_process() else "")
+
+
+def first_process() -> bool:
+    """Tell whether this process speaks and writes for all that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def visible(text: str) -> str:
+    """Write line breaks, escape codes and all else that is no printed character as Python would: \\n, \\x1b."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
