@@ -1,6 +1,7 @@
 """Write the state of a run whole or not at all, read it without running code, go on from it."""
 
 import copy
+import os
 import pickle
 import shutil
 import zipfile
