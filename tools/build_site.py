@@ -142,6 +142,11 @@ def build(root: Path, node_modules: Path, output: Path) -> None:
         swap(pages, output)
 
 
+def reason(error: Exception) -> str:
+    """Say why in one sentence: of a folder that could not be copied, the first file's reason."""
+    return error.args[0][0][2] if isinstance(error, shutil.Error) else str(error)
+
+
 def main():
     parser = argparse.ArgumentParser(description="Build the course's site from the stored outputs.")
     parser.add_argument("--output", type=Path, default=ROOT / "site", help="default: site/")
@@ -149,7 +154,7 @@ def main():
     try:
         build(ROOT, NODE_MODULES, output)
     except (CourseError, OSError) as error:
-        sys.exit(f"{error}\nNo site was built; {output} is as it was.")
+        sys.exit(f"{reason(error)}\nNo site was built; {output} is as it was.")
     print(f"The site is in {output}. `make site-serve` shows it in a browser; from a file its scripts would not run.")
 
 
