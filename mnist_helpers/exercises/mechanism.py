@@ -253,4 +253,4 @@ def _equal(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _short(values: np.ndarray) -> str:
-    return np.array2string(values, precision=4, separator=", ")
+    return np.array2string(values, precision=4, separator=", ").replace("\n", "")  # in one line

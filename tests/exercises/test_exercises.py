@@ -87,6 +87,7 @@ def test_each_misconception_gets_an_explanation_of_its_own(exercise, chapter, na
         (lambda *_: [], ""),
         (lambda *_: {}, ""),
         (lambda *_: [[1], [2, 3]], ""),
+        (lambda *_: [[0, 1, 2], [0, 1, 2]], ""),
         (lambda *_: float("nan"), ""),
         (7, "a function was expected, but int was given"),
         ("seven", "a function was expected, but str was given"),
