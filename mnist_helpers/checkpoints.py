@@ -76,7 +76,7 @@ def _check_state(path: Path, content: dict, optimizer: torch.optim.Optimizer) ->
             raise ValueError
         copy.deepcopy(optimizer).load_state_dict(content["optimizer"])
         torch.Generator().set_state(content["random_state"])
-    except (ValueError, KeyError, TypeError, RuntimeError, AttributeError):
+    except Exception:  # values of another kind or size raise errors of many kinds
         raise CourseError(
             f"{path} holds the state of another optimizer ({content['optimizer_kind']}), but that of {kind} with the "
             "same parameters was expected; make the optimizer that it was saved from, or train anew."

@@ -325,7 +325,10 @@ def test_bad_input_is_refused_in_one_sentence_and_nothing_is_overwritten(kind, t
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("change", [{"step": "many"}, {"model": {}}, {"history": 3}, {"random_state": {}}])
+TOO_LARGE = {"random_state": {"python": (3, (2**70,) * 625, None)}}
+
+
+@pytest.mark.parametrize("change", [{"step": "many"}, {"model": {}}, {"history": 3}, {"random_state": {}}, TOO_LARGE])
 def test_a_checkpoint_that_does_not_fit_is_refused(change, tmp_path, monkeypatch, capsys):
     killed_at_step_3(tmp_path, monkeypatch)
     torch.save(state_of(tmp_path) | change, tmp_path / "checkpoint.pt")
