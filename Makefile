@@ -70,7 +70,7 @@ pictures: .venv/.site-installed  ## draw the pictures of Netron and of the drawi
 	$(PY) tools/pad_picture.py
 
 clean:  ## remove .venv and what the notebooks wrote
-	rm -rf .venv artifacts handout answers site
+	rm -rf .venv artifacts handout answers site .hypothesis
 
 # The stamp is written last, so that a broken-off install is done again
 .venv/.installed: pyproject.toml constraints.txt tools/jupyterlab_overrides.json
