@@ -181,9 +181,9 @@ def load_model(path: Path) -> nn.Module:
         recipe = Recipe(**content["recipe"])
         network = build(recipe).to(memory_format=torch.channels_last)
         network.load_state_dict(content["model"])
+        return finish(recipe, network).eval()
     except Exception:  # values of another kind or size raise errors of many kinds
         raise CourseError(f"{path} holds no network of this course; train anew.") from None
-    return finish(recipe, network).eval()
 
 
 def describe(recipe: Recipe, name: str, seed: int, images: torch.Tensor) -> dict:

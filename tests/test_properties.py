@@ -27,6 +27,7 @@ from mnist_helpers.recipes import Recipe
 from mnist_helpers.training import History
 from tests.exercises.mutants import CHAPTERS
 from tests.notebook_checks import ROOT
+from tests.refusal import refused
 
 EXAMPLES = int(os.environ.get("EXAMPLES", 0))
 settings.register_profile(
@@ -250,6 +251,13 @@ def test_a_checkpoint_with_other_values_is_read_or_refused(place, sound, data):
     torch.save(change_somewhere(content, data.draw), place)
     open_all(place)
     torch.set_rng_state(kept)
+
+
+def test_a_choice_that_is_neither_true_nor_false_is_refused(place, sound):  # found by 10,000 examples
+    network = sound["network"]
+    torch.save({**network, "recipe": {**network["recipe"], "tta": torch.ones(2)}}, place)
+    with refused("holds no network of this course"):
+        runs.load_model(place)
 
 
 # ONNX files
