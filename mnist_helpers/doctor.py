@@ -106,7 +106,8 @@ def requirements() -> dict[str, str]:
 def pins() -> dict[str, str]:
     """The exact versions that the stored outputs were made with: {"torch": "2.14.1", ...}."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    return dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    pinned = [line.split("#")[0].strip() for line in lines]  # behind the number sign stands the licence
+    return dict(pin.split("==") for pin in pinned if "==" in pin)
 
 
 def installed(package: str) -> str | None:
