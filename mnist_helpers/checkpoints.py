@@ -3,7 +3,6 @@
 import copy
 import os
 import pickle
-import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -105,12 +104,6 @@ def load_run(path: Path, say: Callable[[str], None]) -> dict:
         content = read(before(path), RUN_KEYS, again="train anew")
         say(f"{str(error).split(';')[0]}: going on from the one before it, {before(path).name}.")
         return content
-
-
-def sweep(path: Path) -> None:
-    """Remove what `written_whole` left beside `path` when it was killed."""
-    for folder in path.parent.glob(f"{path.name}????????"):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def before(path: Path) -> Path:

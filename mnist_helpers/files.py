@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,3 +32,9 @@ def written_whole(path: Path, older: Path | None = None) -> Iterator[BinaryIO]:
             os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
         raise CourseError(f"{path} cannot be written ({error}); make room, or choose a folder that is yours.") from None
+
+
+def sweep(path: Path) -> None:
+    """Remove what `written_whole` left beside `path` when it was killed."""
+    for folder in path.parent.glob(f"{path.name}????????"):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -22,7 +22,7 @@ import torch
 import torch.distributed as dist
 
 from mnist_helpers import CourseError, checkpoints, data, provenance
-from mnist_helpers.files import written_whole
+from mnist_helpers.files import sweep, written_whole
 from mnist_helpers.processes import start
 from mnist_helpers.recipes import RECIPES, Recipe
 from mnist_helpers.runs import Run, describe, save_model
@@ -132,7 +132,7 @@ class Job:
     def resume(self) -> None:
         """Go on from the newest sound checkpoint, or begin, and write where the run stands."""
         if self.processes.rank == 0:
-            checkpoints.sweep(self.checkpoint)
+            sweep(self.checkpoint)
         if not (self.options.resume and (self.checkpoint.exists() or checkpoints.before(self.checkpoint).exists())):
             if self.options.resume:
                 self.say(f"There is no checkpoint in {self.options.output}: the run begins.")
