@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+import pandas as pd
 import provenance
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -160,7 +161,7 @@ def main():
             ),
             "card": card(paths["best"]),
         }
-    print_tables(results)
+    print(tables(results))
     print("written:", provenance.write("deployment", **results))
 
 
@@ -171,23 +172,25 @@ def averaging(paths, images) -> dict:
     return {size: ratio["best, one place"] for size, ratio in ratios.items()}
 
 
-def print_tables(results: dict) -> None:
-    """Print what was measured as Markdown."""
-    print("\n| network | largest difference | changed predictions | right |\n|---|---|---|---|")
-    for name, row in results["parity"].items():
-        print(f"| {name} | {row['largest_difference']:.1e} | {row['changed_predictions']} | {row['test_correct']} |")
+def tables(results: dict) -> str:
+    """What was measured, as Markdown."""
+    ratios = {
+        f"{network}, batches of {size}": found["ONNX Runtime"]
+        for network, sizes in results["onnx_runtime_times_faster"].items()
+        for size, found in sizes.items()
+    }
+    files = {f"{network}, {file}": row for network, found in results["int8"].items() for file, row in found.items()}
     mean = statistics.mean(results["exported_in_train_mode"])
-    print(f"\nThe report's network exported in train mode reads {mean:.0f} of 10000 right.")
-    print("\n| network | batch | ONNX Runtime is times faster | lowest | highest |\n|---|---|---|---|---|")
-    for name, sizes in results["onnx_runtime_times_faster"].items():
-        for size, ratios in sizes.items():
-            print(f"| {name} | {size} | {' | '.join(map(str, ratios['ONNX Runtime']))} |")
-    print("\nOne place is faster than five by:", results["averaging_times_slower"])
-    print("\n| network | file | kB | right of 10000 | changed | times faster at 1 | at 1000 |\n" + "|---" * 7 + "|")
-    for network, files in results["int8"].items():
-        for name, row in files.items():
-            values = [value[0] if isinstance(value, list) else value for value in row.values()]
-            print(f"| {network} | {name} | {' | '.join(map(str, values))} |")
+    parts = [
+        pd.DataFrame.from_dict(results["parity"], orient="index").to_markdown(),
+        f"The report's network exported in train mode reads {mean:.0f} of 10000 right.",
+        "ONNX Runtime against PyTorch:",
+        pd.DataFrame(ratios, index=["times faster", "lowest", "highest"]).T.to_markdown(),
+        "One place against five, by images in a batch:",
+        pd.DataFrame(results["averaging_times_slower"], index=["times faster", "lowest", "highest"]).T.to_markdown(),
+        pd.DataFrame(files).T.fillna("").to_markdown(),
+    ]
+    return "\n\n".join(parts)
 
 
 if __name__ == "__main__":

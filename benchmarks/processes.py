@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 
+import pandas as pd
 import provenance
 import torch
 import torch.distributed as dist
@@ -69,14 +70,18 @@ def summary(seconds: dict[str, list[float]]) -> dict[str, float]:
     return result
 
 
+def table(results: dict[str, dict[str, float]]) -> str:
+    """The results as a Markdown table: a row a batch size, the milliseconds of one thread and the others' ratios."""
+    columns = ["one thread, ms", "two threads", "two processes"]
+    return pd.DataFrame(results).T[columns].rename_axis("images in a step").to_markdown()
+
+
 def main():
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", __file__]
     job = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True)
     job.check_returncode()
     results = {batch: summary(seconds) for batch, seconds in json.loads(job.stdout).items()}
-    print("| images in a step | one thread | two threads | two processes |\n|---|---|---|---|")
-    for batch, row in results.items():
-        print(f"| {batch} | {row['one thread, ms']} ms | {row['two threads']} x | {row['two processes']} x |")
+    print(table(results))
     print("written:", provenance.write("processes", recipe="good", rounds=ROUNDS, times_faster=results))
 
 

@@ -135,7 +135,7 @@ def variants(images, labels):
         functions["torch.compile"]()
     except Exception as error:  # of many types: no C++ compiler, no Python.h, an unknown system
         print(f"torch.compile is left out: it does not work on this machine ({type(error).__name__}).")
-        del functions["torch.compile"]
+        functions.pop("torch.compile", None)
     return {name: functions[name] for name in AFTER if name in functions}
 
 
@@ -183,7 +183,7 @@ def table(seconds):
     """The variants' seconds as a Markdown table: how many times faster each is than the report's code."""
     faster = timing.speedups(seconds, "report").round(2)
     faster.insert(0, "changes", pd.Series(AFTER).fillna(""))
-    return markdown(faster)
+    return faster.to_markdown()
 
 
 def whole_epochs(seconds):
@@ -196,12 +196,6 @@ def whole_epochs(seconds):
     return pd.DataFrame(faster).T.round(2)
 
 
-def markdown(frame):
-    """Write a data frame as a Markdown table."""
-    rows = [["", *frame.columns], ["---"] * (1 + len(frame.columns)), *frame.reset_index().astype(str).to_numpy()]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
-
-
 def main():
     train_set, test_set = data.load("train"), data.load("test")
     images, labels = (part[: STEPS * 64] for part in train_set)
@@ -209,7 +203,7 @@ def main():
     seconds = timing.interleaved(variants(images, labels), ROUNDS)
     print(table(seconds), flush=True)
     whole = timing.interleaved(epochs(report_loaders(), train_set, test_set), EPOCHS)
-    print("", markdown(whole_epochs(whole)), sep="\n")
+    print("", whole_epochs(whole).to_markdown(), sep="\n")
     print("\nmeasured peaks:", ", ".join(f"{name} {value:.0f}" for name, value in machine.items()), "(GFLOP/s, GB/s)")
     results = {
         "images": len(images),
