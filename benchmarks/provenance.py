@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from mnist_helpers import provenance
+from mnist_helpers.files import written_whole
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -16,7 +17,8 @@ def write(name: str, **results) -> Path:
     command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
     made_with = {"command": command, **provenance.made_with(), "threads": torch.get_num_threads()}
     path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps({"made_with": made_with, **results}, indent=1) + "\n")
+    with written_whole(path) as file:
+        file.write((json.dumps({"made_with": made_with, **results}, indent=1) + "\n").encode())
     return path
 
 
