@@ -19,6 +19,7 @@ import pandas as pd
 import provenance
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
+from torchvision.transforms.functional import InterpolationMode, affine
 
 from mnist_helpers import data, export
 from mnist_helpers.predict import Reader
@@ -124,16 +125,31 @@ def int8(path, folder) -> dict:
     return results
 
 
+def changed(reader: Reader, images: torch.Tensor, labels: np.ndarray) -> dict[str, int]:
+    """Count what is read right of the test digits inverted, shifted to the right, or turned, as in chapter 04."""
+
+    def moved(pixels=0, degrees=0):
+        return affine(images, degrees, [pixels, 0], 1.0, 0.0, interpolation=InterpolationMode.BILINEAR)
+
+    variants = {"inverted": 255 - images}
+    variants |= {f"shifted by {pixels} pixels": moved(pixels=pixels) for pixels in (4, 6)}
+    variants |= {f"turned by {degrees} degrees": moved(degrees=degrees) for degrees in (15, 30, 45)}
+    answers = {name: in_batches(reader, variant.numpy()).argmax(1) for name, variant in variants.items()}
+    return {name: int((answer == labels).sum()) for name, answer in answers.items()}
+
+
 def card(path) -> dict:
-    """What the model card says of the test set: right answers by class, and the mistakes with their confidence."""
+    """What the model card says of the test set: right answers, by class and on changed images, and the mistakes."""
     images, labels = data.load_raw("test")
-    probabilities = in_batches(Reader(path), images.numpy())
+    reader = Reader(path)
+    probabilities = in_batches(reader, images.numpy())
     predictions, confidence, labels = probabilities.argmax(1), probabilities.max(1), labels.numpy()
     (wrong,) = np.nonzero(predictions != labels)
     return {
         "images_by_class": np.bincount(labels).tolist(),
         "correct_by_class": np.bincount(labels[predictions == labels], minlength=10).tolist(),
         "mean_confidence": round(float(confidence.mean()), 4),
+        "correct_when_changed": changed(reader, images, labels),
         "mistakes": [[int(i), int(labels[i]), int(predictions[i]), round(float(confidence[i]), 3)] for i in wrong],
     }
 

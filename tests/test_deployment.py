@@ -8,6 +8,7 @@ import pytest
 import torch
 import train_model
 from onnxruntime import InferenceSession
+from torchvision.transforms.functional import InterpolationMode, affine
 
 from mnist_helpers import data, export, onnx_file
 from mnist_helpers.augment import ShiftAverage
@@ -139,6 +140,15 @@ def test_card_is_written_from_the_results():
     best, card = model_card.results("best"), model_card.results("deployment")["card"]
     assert sum(card["correct_by_class"]) == best["test_correct"][Reader().metadata["seed"]]
     assert sum(card["images_by_class"]) - sum(card["correct_by_class"]) == len(card["mistakes"])
+
+
+def test_card_says_what_becomes_of_changed_digits():
+    raw, labels = data.load_raw("test")
+    stored = model_card.results("deployment")["card"]["correct_when_changed"]
+    turned = affine(raw, 45, [0, 0], 1.0, 0.0, interpolation=InterpolationMode.BILINEAR)
+    for name, images in {"inverted": 255 - raw, "turned by 45 degrees": turned}.items():
+        answers = np.concatenate([Reader().probabilities(batch.numpy()).argmax(1) for batch in images.split(1000)])
+        assert abs((answers == labels.numpy()).sum() - stored[name]) <= 5  # the last digits of floats
 
 
 def test_weights_of_another_network_are_refused(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from mnist_helpers.exercises.mechanism import Chapter, NotYet, array, random_numbers, same
+from mnist_helpers.exercises.mechanism import Chapter, Lent, NotYet, array, random_numbers, same
 
 exercises = Chapter()
 
@@ -252,7 +252,7 @@ def _wrong_errors(before, after, square, later_square):
         (2 * right, "These are two standard errors. Return one."),
         (one, "That is the standard error of the mean before. The mean after is not sure either."),
         (other, "That is the standard error of the mean after. The mean before is not sure either."),
-        (paired, f"You paired the seeds, but the same seed has nothing in common in two recipes: {alone}"),
+        (paired, f"You paired the seeds, but these two lists have nothing in common, seed by seed: {alone}"),
         (all_twelve, f"You put both lists together, and the gain became a part of the spread: {alone}"),
     ]
 
@@ -417,13 +417,6 @@ def batch_norm(x, running_mean, running_var, training, momentum):
         running_var = (1 - momentum) * running_var + momentum * x.var(dim=(0, 2, 3))
     normalised = (x - mean[:, None, None]) / torch.sqrt(var[:, None, None] + 1e-5)
     return normalised, running_mean, running_var
-
-
-class Lent(torch.Tensor):
-    """A tensor that `ask` hands over itself, not a copy, so that the checker sees what was done to it."""
-
-    def __deepcopy__(self, memo):
-        return self
 
 
 def channels(shape, seed):

@@ -5,7 +5,7 @@ import statistics
 import pandas as pd
 import torch
 
-from mnist_helpers.exercises.mechanism import Chapter, NotYet, array, random_numbers, same
+from mnist_helpers.exercises.mechanism import Chapter, Lent, NotYet, array, random_numbers, same
 
 exercises = Chapter()
 
@@ -166,6 +166,7 @@ ORDER = torch.tensor([3, 0, 6, 2, 5, 1, 4])
 def check_batches_in_order(ask):
     """Seven images in threes, in sevens, in tens, and one by one."""
     _check_batches(ask(IMAGES, LABELS, ORDER, 3), 3)
+    _check_untouched(ask)
     for size in (7, 10, 1):
         _check_batches(ask(IMAGES, LABELS, ORDER, size), size, f"Right for batches of 3, but not of {size}: ")
 
@@ -177,6 +178,15 @@ def _check_batches(batches, size, prefix=""):
     expected = [len(part) for part in ORDER.split(size)]
     if sizes != expected:
         raise NotYet(f"{prefix}all images are there, but in batches of {sizes} where {expected} was expected.")
+
+
+def _check_untouched(ask):
+    given = IMAGES, LABELS, ORDER
+    lent = [tensor.clone().as_subclass(Lent) for tensor in given]
+    ask(*lent, 3)
+    for name, before, after in zip(["images", "labels", "order"], given, lent):
+        if not torch.equal(before, after):
+            raise NotYet(f"The batches are right, but you changed {name} in place. Leave what you are given as it is.")
 
 
 def _joined(batches, prefix):

@@ -88,7 +88,9 @@ def test_run_all_in_jupyterlab(name, lab, browser):
         assert [cell["count"] for cell in cells] == list(range(1, len(cells) + 1))
         assert [cell["errors"] for cell in cells if cell["errors"]] == []
         if name == "02_network":
-            check_netron(page)
+            assert shown_nodes(netron(page), nodes_of(MODEL)) == nodes_of(MODEL)
+        if name == "07_deployment":
+            assert shown_nodes(netron(page), ["QuantizeLinear"])["QuantizeLinear"] == 8
         if name == "04_predictions":
             check_pad(page)
         visit.screenshot(f"lab-{name}")
@@ -96,10 +98,9 @@ def test_run_all_in_jupyterlab(name, lab, browser):
         assert [trouble for trouble in foreign if "//127.0.0.1:" not in trouble] == []  # Netron has a port of its own
 
 
-def check_netron(page):
+def netron(page):
     page.evaluate(SCROLL_TO, "netron-live")  # what is far from view is not drawn
-    frame = page.frame_locator("iframe[title^=Netron]")
-    assert shown_nodes(frame, nodes_of(MODEL)) == nodes_of(MODEL)
+    return page.frame_locator("iframe[title^=Netron]")
 
 
 def check_pad(page):

@@ -31,6 +31,11 @@ def full_only(images, labels, order, size):
     ]
 
 
+def in_place(images, labels, order, size):
+    images[:], labels[:] = images[order], labels[order]
+    return cut(images, labels, size)
+
+
 def shuffled_batches(images, labels, order, size):
     return cut(images[order], labels[order], size)[::-1]
 
@@ -118,6 +123,7 @@ WRONG = {
         "images not shuffled": lambda images, labels, order, size: cut(images, labels[order], size),
         "nothing shuffled": lambda images, labels, order, size: cut(images, labels, size),
         "last batch dropped": full_only,
+        "shuffled in place": in_place,
         "wrong way round": lambda images, labels, order, size: cut(
             images[order.argsort()], labels[order.argsort()], size
         ),
