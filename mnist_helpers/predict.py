@@ -4,7 +4,7 @@
     python -m mnist_helpers.predict --json photo.png
 
 A folder stands for the images in it. What can be read is answered; the rest is reported, one sentence each.
-Exit code 0: all were read; 1: some were not; 2: none was.
+Exit code 0: all were read; 1: some were not, or nobody wanted the rest (as in `| head`); 2: none was; 130: Ctrl+C.
 """
 
 import json
@@ -86,11 +86,15 @@ def read(paths: list[Path], model: Path = MODEL) -> list[Answer]:
 
 
 def files(path: Path) -> list[Path]:
-    """Return the images in a folder, by name, or else `path` itself; raises CourseError for a folder without one."""
+    """Return the images in a folder, by name, or else `path` itself; raises CourseError for a folder without one.
+
+    Hidden files do not count: macOS puts a ._photo.png, which is no image, beside photo.png on a stick or in a zip.
+    """
     if not os.path.isdir(path):  # Path.is_dir would raise where a name is too long
         return [path]
     try:
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in drawing.SUFFIXES)
+        shown = (file for file in path.iterdir() if not file.name.startswith("."))
+        found = sorted(file for file in shown if file.suffix.lower() in drawing.SUFFIXES)
     except OSError as error:
         raise CourseError(f"{path} cannot be read ({error.strerror}); choose a folder that you may open.") from None
     if not found:
@@ -127,7 +131,7 @@ def report(found: Iterator[tuple[Path, Answer | str]], as_json: bool) -> int:
             if not as_json:
                 print(f"{answer.digit}  {answer.confidence:6.1%}  {visible(answer.file)}", flush=True)
     if as_json:
-        print(json.dumps(entries, indent=1))
+        print(json.dumps(entries, indent=1), flush=True)
     return 0 if not failures else 1 if failures < len(entries) else 2
 
 
@@ -147,7 +151,13 @@ def main(arguments: list[str] | None = None) -> int:
         reader = Reader(options.model)
     except CourseError as error:
         parser.exit(2, f"{visible(str(error))}\n")
-    return report(answers(reader, options.images), options.json)
+    try:
+        return report(answers(reader, options.images), options.json)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

@@ -170,9 +170,10 @@ class Job:
         for epochs in self.run.train():
             if epochs == int(epochs):
                 self.end_epoch(int(epochs))
-            elif time.monotonic() - self.saved > SECONDS:
-                self.save()
-            self.show(epochs)
+            else:
+                self.show(epochs)
+                if time.monotonic() - self.saved > SECONDS:
+                    self.save()
             if stop and self.processes.rank == 0 and self.run.step < self.run.steps:
                 self.save()
                 return False

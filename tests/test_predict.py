@@ -1,7 +1,9 @@
 """The command and the function that read image files, and what they refuse."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -243,3 +245,31 @@ def test_thirty_drawn_digits_are_read(tmp_path):
 
 def test_a_folder_that_holds_images_in_capital_letters_is_read(folder):
     assert [path.name for path in predict.files(folder)] == ["one.jpg", "seven.PNG"]
+
+
+def test_what_macos_leaves_beside_a_picture_is_no_picture(folder):
+    (folder / "._seven.PNG").write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X")
+    done = run(folder)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.count("\n") == 2
+    assert run(folder / "._seven.PNG").returncode == 2  # whoever names it hears about it
+
+
+def started(*arguments):
+    command = [sys.executable, "-m", "mnist_helpers.predict", *arguments]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_who_reads_no_further_gets_no_traceback(options, folder):
+    job = started(*options, *[folder / "seven.PNG"] * 50)
+    job.stdout.close()  # as `| head` does
+    assert job.stderr.read() == "" and job.wait(60) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl+C to all processes of a console")
+def test_ctrl_c_gets_no_traceback(folder):
+    job = started(*[folder / "seven.PNG"] * 5000)
+    assert job.stdout.readline().startswith("7 ")
+    job.send_signal(signal.SIGINT)
+    _, said = job.communicate(timeout=60)
+    assert (job.returncode, said) == (130, "")

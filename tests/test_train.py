@@ -522,4 +522,6 @@ def test_a_moving_line_in_a_terminal(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setattr(train, "BETWEEN_LINES", 0)
     train.main(command(tmp_path))
-    assert "\r\x1b[Kepoch 1 of 2: 20%\r\x1b[Kepoch 1 of 2: 40%" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "\r\x1b[Kepoch 1 of 2: 20%\r\x1b[Kepoch 1 of 2: 40%" in said
+    assert "\r\x1b[Kepoch 2 of 2: 20%" in said and "epoch 3" not in said
