@@ -16,7 +16,7 @@ from torchvision.datasets.utils import download_url
 
 from mnist_helpers import CourseError
 from mnist_helpers.checksums import ARCHIVE_MD5, EXTRACTED_MD5
-from mnist_helpers.files import written_whole
+from mnist_helpers.files import sweep, written_whole
 
 ROOT = Path(__file__).resolve().parents[1] / "data"
 MEAN, STD = 0.1307, 0.3081  # of the training pixels in 0..1, computed in chapter 01
@@ -24,6 +24,7 @@ IMAGES, LABELS = "images-idx3-ubyte", "labels-idx1-ubyte"
 VALIDATION = 10_000  # images at the end of the training set that are held out for decisions
 Pair = tuple[torch.Tensor, torch.Tensor]  # images [N, 1, 28, 28] and labels [N]
 PREFIX = {"train": "train", "test": "t10k"}
+ABANDONED = 3600  # seconds after which no other process still extracts
 SILENCE = 20  # seconds without a word after which a mirror is given up
 
 
@@ -38,6 +39,7 @@ def verify(root: Path = ROOT) -> Path:
     raw = Path(root) / "MNIST" / "raw"
     archives = {name: _archive(raw / f"{name}.gz") for name in EXTRACTED_MD5}
     for name, archive in archives.items():
+        sweep(raw / name, ABANDONED)
         if not _is_sound(_read(raw / name), name):
             _extract(archive, raw / name)
     return raw
@@ -62,6 +64,7 @@ def _tensor(content: bytes, header: int) -> torch.Tensor:
 
 def _content(path: Path) -> bytes:
     """Return what the extracted file holds, or, where that is not sound, what its archive holds."""
+    sweep(path, ABANDONED)
     content = _read(path)
     if _is_sound(content, path.name):
         return content

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -34,7 +35,9 @@ def written_whole(path: Path, older: Path | None = None) -> Iterator[BinaryIO]:
         raise CourseError(f"{path} cannot be written ({error}); make room, or choose a folder that is yours.") from None
 
 
-def sweep(path: Path) -> None:
-    """Remove what `written_whole` left beside `path` when it was killed."""
+def sweep(path: Path, age: float = 0) -> None:
+    """Remove what `written_whole` left beside `path` when it was killed, if it is at least `age` seconds old."""
     for folder in path.parent.glob(f"{path.name}????????"):
-        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another process was faster
+            if time.time() - folder.stat().st_mtime >= age:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from filelock import FileLock, Timeout
 
 from mnist_helpers import CourseError, checkpoints, data, provenance
 from mnist_helpers.files import sweep, written_whole
@@ -33,7 +34,8 @@ BETWEEN_LINES = 0.2  # seconds between two moves of the moving line
 HIGHEST_RATE = 10.0
 EPILOG = """\
 The output folder gets checkpoint.pt (the whole state of the run, every few seconds and after every epoch, and
-beside it the one before), and at the end model.pt (the network, for runs.load_model) and result.json.
+beside it the one before), and at the end model.pt (the network, for runs.load_model) and result.json. The empty file
+lock stays: a second run in the folder is refused while the first one holds it.
 Several processes: torchrun --standalone --nproc-per-node=2 -m mnist_helpers.train ..."""
 
 
@@ -235,6 +237,26 @@ def signals_kept() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep the output folder from other runs meanwhile; the system itself gives it free when this process dies.
+
+    Raises CourseError where another run has it, or it cannot be written.
+    """
+    lock = FileLock(folder / "lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise CourseError(f"another run writes to {folder}; wait until it ends, or choose another --output.") from None
+    except OSError as error:
+        raise CourseError(f"{folder} cannot be written ({error.strerror}); choose another --output.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def command_line(arguments: list[str]) -> str:
     """Return the command that was given."""
     size = os.environ.get("WORLD_SIZE", "1")
@@ -250,12 +272,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with signals_kept() as stop:
             job = Job(options, command)
-            job.resume()
-            if not job.train(stop):
-                job.say(f"Stopped, and nothing is lost; to go on: {again}")
-                return 128 + stop[0]
-            job.finish()
-            return 0
+            with locked(options.output) if job.processes.rank == 0 else contextlib.nullcontext():
+                job.resume()
+                if not job.train(stop):
+                    job.say(f"Stopped, and nothing is lost; to go on: {again}")
+                    return 128 + stop[0]
+                job.finish()
+                return 0
     except CourseError as error:
         if first_process():
             print(visible(str(error)), file=sys.stderr)

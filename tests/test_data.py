@@ -212,6 +212,19 @@ def test_damaged_extracted_file_is_extracted_anew(mend, damage, tmp_path, root, 
     assert_true(root, raw_sets)
 
 
+@pytest.mark.parametrize("use", [data.verify, lambda root: [data.load_raw(split, root) for split in data.PREFIX]])
+def test_what_a_killed_extraction_left_is_swept_and_one_under_way_is_not(use, root, raw_sets):
+    left, under_way = (root / "MNIST/raw" / f"t10k-labels-idx1-ubyte{end}" for end in ("abcd1234", "efgh5678"))
+    for folder in (left, under_way):
+        folder.mkdir()
+        (folder / "t10k-labels-idx1-ubyte").write_bytes(b"half")
+    os.utime(left, (0, 0))
+    use(root)
+    assert under_way.exists() and not left.exists()
+    shutil.rmtree(under_way)
+    assert_true(root, raw_sets)
+
+
 @pytest.mark.parametrize("name", data.EXTRACTED_MD5)
 def test_every_extracted_file_is_looked_at(name, tmp_path, root, sound_files, raw_sets):
     root = fresh(tmp_path / "extracted", sound_files)

@@ -204,6 +204,25 @@ def test_a_request_to_stop_is_kept_until_the_step_is_whole(number, code, tmp_pat
     assert signal.getsignal(number) == handler
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are of Unix")
+def test_a_second_run_in_one_folder_is_refused_and_the_first_goes_on(tmp_path, undisturbed, capsys):
+    """Two resumes at the same time; a run that was killed keeps nobody out."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        with train.locked(tmp_path):
+            os.write(writer, b"mine")
+            signal.pause()
+    try:
+        os.read(reader, 4)
+        assert_refused(command(tmp_path, "--resume"), tmp_path, capsys, str(tmp_path), "another run writes")
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert train.main(command(tmp_path, "--resume")) == 0
+    assert_same(state_of(tmp_path), undisturbed["good"])
+
+
 def killed_at_step_3(folder, monkeypatch):
     with monkeypatch.context() as patch:
         kill_after(patch, 4)
@@ -261,7 +280,7 @@ def test_what_a_killed_write_left_is_swept(tmp_path, monkeypatch):
     (tmp_path / "checkpoint.ptabcd1234").mkdir()
     (tmp_path / "checkpoint.ptabcd1234/checkpoint.pt").write_bytes(b"half")
     train.main(command(tmp_path, "--resume"))
-    names = ["checkpoint.pt", "checkpoint_before.pt", "model.pt", "result.json"]
+    names = ["checkpoint.pt", "checkpoint_before.pt", "lock", "model.pt", "result.json"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 

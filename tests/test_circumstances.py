@@ -1,0 +1,75 @@
+"""The notebooks where it is not quiet: in fresh copies, in reverse order, two at once, on a loaded machine."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.notebook_checks import FOLDER, ROOT
+
+NAMES = sorted(path.name for path in FOLDER.glob("*.ipynb"))
+LONGEST = 900  # seconds for notebooks that hang, not for slow machines
+
+
+def fresh_copy(folder):
+    """Copy the files that git knows, as they are now: what a new clone holds."""
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in names.split("\0")[:-1]:
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+def environment(course):
+    """The course in `course` is the one that is imported; one thread a process, since many share the machine."""
+    return os.environ | {"PYTHONPATH": str(course), "OMP_NUM_THREADS": "1"}
+
+
+def compare(course, *names):
+    """Run notebooks of a copy in this order and compare all outputs with the stored ones; returns what was wrong."""
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=600", "-q"]
+    command += ["-p", "no:cacheprovider", *(f"notebooks/{name}" for name in names)]
+    done = subprocess.run(command, cwd=course, env=environment(course), capture_output=True, text=True, timeout=LONGEST)
+    return done.stdout[-3000:] + done.stderr[-1000:] if done.returncode else ""
+
+
+@contextlib.contextmanager
+def busy(number):
+    """Keep the machine busy with so many processes."""
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(number)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.slow
+def test_all_in_reverse_order_in_one_fresh_copy_while_two_processes_load_the_machine(tmp_path):
+    course = fresh_copy(tmp_path)
+    with busy(2):
+        assert not compare(course, *reversed(NAMES))
+    assert (course / "artifacts" / "report_net.pt").exists(), "the notebooks ran another copy's helpers"
+
+
+@pytest.mark.slow
+def test_each_alone_in_a_fresh_copy(tmp_path):
+    courses = [fresh_copy(tmp_path / name) for name in NAMES]
+    with ThreadPoolExecutor(2) as two:
+        wrong = dict(zip(NAMES, two.map(compare, courses, NAMES)))
+    assert not any(wrong.values()), wrong
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["03_training.ipynb", "07_deployment.ipynb"])
+def test_two_of_one_at_once_in_one_fresh_copy(name, tmp_path):
+    course = fresh_copy(tmp_path)
+    with ThreadPoolExecutor(2) as two:
+        wrong = list(two.map(compare, [course] * 2, [name] * 2))
+    assert wrong == ["", ""]
