@@ -5,6 +5,8 @@ import numpy as np
 from IPython import get_ipython
 from IPython.display import display
 
+from mnist_helpers import CourseError
+
 BLUE, RED, GREY = "#0072b2", "#d55e00", "#6b6b6b"  # of Okabe and Ito, told apart by colour-blind readers
 
 
@@ -69,9 +71,13 @@ def heatmap(values, ax=None, fmt="{:.0f}", fontsize="x-small", **imshow):
 
 
 class ProgressBar:
-    """A bar that moves below a running cell and leaves nothing behind; call it with the fraction done, 0 to 1."""
+    """A bar that moves below a running cell and leaves nothing behind; call it with the fraction done, 0 to 1.
+
+    Raises CourseError in place of KeyboardInterrupt when the cell is stopped: a sentence with how far it came.
+    """
 
     def __init__(self):
+        self.fraction = 0.0
         self.handle = display(self._bundle(""), raw=True, display_id=True) if get_ipython() else None
 
     @staticmethod
@@ -79,6 +85,7 @@ class ProgressBar:
         return {"text/html": content, "text/plain": ""}
 
     def __call__(self, fraction: float) -> None:
+        self.fraction = fraction
         if self.handle:
             bar = f'<progress value="{fraction:.3f}" style="width: 60%"></progress> {fraction:.0%}'
             self.handle.update(self._bundle(bar if fraction < 1 else ""), raw=True)
@@ -86,5 +93,10 @@ class ProgressBar:
     def __enter__(self):
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, kind, *error):
+        done = self.fraction
         self(1)
+        if kind is KeyboardInterrupt:
+            raise CourseError(
+                f"stopped at {done:.0%} of the training; run the cell again to train to the end."
+            ) from None

@@ -1,13 +1,19 @@
-"""The notebooks where it is not quiet: in fresh copies, in reverse order, two at once, on a loaded machine."""
+"""The notebooks where it is not quiet: fresh copies, reverse order, two at once, a loaded machine, a stop button."""
 
 import contextlib
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from tests.notebook_checks import FOLDER, ROOT
 
@@ -73,3 +79,47 @@ def test_two_of_one_at_once_in_one_fresh_copy(name, tmp_path):
     with ThreadPoolExecutor(2) as two:
         wrong = list(two.map(compare, [course] * 2, [name] * 2))
     assert wrong == ["", ""]
+
+
+def stop_at(client, cell, fraction):
+    """Press stop when the cell's progress bar has come so far."""
+    while not any(float(value) >= fraction for value in re.findall(r'progress value="([\d.]+)"', str(cell.outputs))):
+        time.sleep(0.05)
+    os.kill(client.km.provisioner.pid, signal.SIGINT)
+
+
+def errors_when_stopped(course, name, cell_id, fraction, monkeypatch):
+    """Run a notebook whose cell is stopped on the way, but not the exercises; returns the errors by cell."""
+    monkeypatch.setenv("PYTHONPATH", str(course))
+    notebook = nbformat.read(course / "notebooks" / name, 4)
+    client = NotebookClient(notebook, allow_errors=True, resources={"metadata": {"path": course / "notebooks"}})
+    found = {}
+    with client.setup_kernel():
+        for number, cell in enumerate(notebook.cells):
+            if cell.id == "exercises-import":
+                break
+            if cell.id == cell_id:
+                cell.outputs = []
+                threading.Thread(target=stop_at, args=(client, cell, fraction), daemon=True).start()
+            client.execute_cell(cell, number)
+            for output in cell.get("outputs", []):
+                if output.output_type == "error":
+                    found[cell.id] = output.traceback
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name, cell_id, fraction, later",
+    [
+        ("03_training.ipynb", "run", 0.1, ["resume", "resume-compare"]),  # these need the state after two epochs
+        ("03_training.ipynb", "run", 0.7, []),
+        ("05_improving.ipynb", "live", 0.3, []),
+    ],
+)
+def test_after_a_stopped_training_cell_the_next_ones_work(name, cell_id, fraction, later, tmp_path, monkeypatch):
+    found = errors_when_stopped(fresh_copy(tmp_path), name, cell_id, fraction, monkeypatch)
+    sentence = found.pop(cell_id)
+    assert len(sentence) == 1 and re.match(r"CourseError: stopped at \d+% of the training; run the cell", sentence[0])
+    assert list(found) == later
+    assert not later or len(found["resume"]) == 1 and "is not there" in found["resume"][0]
