@@ -197,13 +197,14 @@ def tables(results: dict) -> str:
     }
     files = {f"{network}, {file}": row for network, found in results["int8"].items() for file, row in found.items()}
     mean = statistics.mean(results["exported_in_train_mode"])
+    columns = ["times faster", "lowest", "highest"]
     parts = [
         pd.DataFrame.from_dict(results["parity"], orient="index").to_markdown(),
         f"The report's network exported in train mode reads {mean:.0f} of 10000 right.",
         "ONNX Runtime against PyTorch:",
-        pd.DataFrame(ratios, index=["times faster", "lowest", "highest"]).T.to_markdown(),
+        pd.DataFrame(ratios, columns).T.to_markdown(),
         "One place against five, by images in a batch:",
-        pd.DataFrame(results["averaging_times_slower"], index=["times faster", "lowest", "highest"]).T.to_markdown(),
+        pd.DataFrame(results["averaging_times_slower"], columns).T.to_markdown(),
         pd.DataFrame(files).T.fillna("").to_markdown(),
     ]
     return "\n\n".join(parts)
