@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 
 from mnist_helpers import CourseError
 
+FAINTEST = 0.1  # the least difference of ink and paper, from 0 to 1
 LONGEST_SIDE = 512  # a photo is reduced to this first; a stroke stays many pixels wide
 # Pictures of pixels alone: Pillow would start another program for some others
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -28,8 +29,8 @@ class Fitted:
 def read_image(path: Path) -> np.ndarray:
     """Read one drawn digit from an image file and prepare it as MNIST was: uint8 [28, 28], light ink on black.
 
-    Any size and mode; transparent parts count as white paper, dark ink on light paper is inverted. Raises CourseError
-    for a file that is missing, no image, too large to be opened safely, or blank.
+    Any size and mode; transparent parts count as paper, dark ink on light paper is inverted. Raises CourseError for a
+    file that is missing, no image, too large to be opened safely, or blank.
     """
     path = Path(path)
     try:
@@ -44,8 +45,10 @@ def read_image(path: Path) -> np.ndarray:
         raise CourseError(f"{path} is too large to be opened safely; save it with fewer pixels.") from None
     except Exception:  # a damaged file raises errors of many kinds
         raise CourseError(f"{path} is no image that can be read; save your digit as PNG or JPEG.") from None
-    if np.ptp(ink) < 0.1:
-        raise CourseError(f"{path} is blank, but a digit was expected; draw it with a thick, dark pen.")
+    if ink.max() - np.median(ink) < FAINTEST:
+        raise CourseError(
+            f"{path} shows no ink on paper, but a digit was expected; use a thick, dark pen and leave paper around it."
+        )
     return prepare(ink)
 
 
@@ -61,11 +64,18 @@ def _ink(image: Image.Image) -> np.ndarray:
             raise ValueError("a pixel is not a number")
         grey = (grey - grey.min()) / max(np.ptp(grey), 1)
     else:
-        rgba = image.convert("RGBA")
-        paper = Image.new("RGBA", rgba.size, "white")
-        grey = np.asarray(Image.alpha_composite(paper, rgba).convert("L")) / 255
+        grey = _on_paper(image.convert("RGBA"))
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     return grey.max() - grey if np.median(border) > (grey.min() + grey.max()) / 2 else grey
+
+
+def _on_paper(rgba: Image.Image) -> np.ndarray:
+    """Grey values 0..1 with white behind transparent parts, or black where nothing can be seen on white."""
+    for paper in ("white", "black"):
+        grey = np.asarray(Image.alpha_composite(Image.new("RGBA", rgba.size, paper), rgba).convert("L")) / 255
+        if np.ptp(grey) >= FAINTEST:
+            break
+    return grey
 
 
 def prepare(ink: np.ndarray) -> np.ndarray:

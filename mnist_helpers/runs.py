@@ -50,8 +50,8 @@ class Run:
         if smallest < needed:
             raise CourseError(
                 f"the smallest batch has {smallest} of the {len(self.images):,} images (batch size "
-                f"{self.recipe.batch_size}), but {needed} or more were expected, one for each of {self.processes.size} "
-                "processes and two for batch normalisation; choose another batch size, or fewer processes."
+                f"{self.recipe.batch_size}), but {needed} or more were expected: one for each process (of "
+                f"{self.processes.size}), two for batch normalisation; choose another batch size, or fewer processes."
             )
 
     def train(self) -> Iterator[float]:

@@ -87,9 +87,9 @@ def test_drawing_needs_no_torch():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def transparent(image):
-    """Black ink on nothing."""
-    ink = Image.new("RGBA", image.size, (0, 0, 0, 0))
+def transparent(image, colour="black"):
+    """Ink of a colour on nothing."""
+    ink = Image.new("RGBA", image.size, colour)
     ink.putalpha(ImageOps.invert(image))
     return ink
 
@@ -109,6 +109,7 @@ FORMATS = {
     "sixteen-bits.png": sixteen_bits,
     "sixteen-bits.tiff": sixteen_bits,
     "floats.tiff": lambda image: Image.fromarray(np.asarray(image, dtype=np.float32) / 255),
+    "white-on-transparent.png": lambda image: transparent(image, "white"),
     "white-on-black.png": ImageOps.invert,
     "white-on-black-sixteen-bits.png": lambda image: sixteen_bits(ImageOps.invert(image)),
     "grey-on-yellow.png": lambda image: ImageOps.colorize(image, (60, 60, 80), (250, 240, 180)),
@@ -157,11 +158,12 @@ BAD = {
     "huge": (lambda path: path.write_bytes(huge_png(100_000)), "too large"),
     "large enough for Pillow to warn": (lambda path: path.write_bytes(huge_png(10_000)), "too large"),
     "a rarer format": (lambda path: Image.new("L", SIZE).save(path, "PCX"), "is no image"),
-    "white": (lambda path: Image.new("L", SIZE, 255).save(path), "is blank"),
-    "black": (lambda path: Image.new("RGB", SIZE, 0).save(path), "is blank"),
-    "nothing": (lambda path: Image.new("RGBA", SIZE, (0, 0, 0, 0)).save(path), "is blank"),
-    "blank in 16 bits": (lambda path: Image.new("I;16", SIZE, 65535).save(path), "is blank"),
-    "one pixel": (lambda path: Image.new("L", (1, 1), 9).save(path), "is blank"),
+    "white": (lambda path: Image.new("L", SIZE, 255).save(path), "no ink on paper"),
+    "black": (lambda path: Image.new("RGB", SIZE, 0).save(path), "no ink on paper"),
+    "nothing": (lambda path: Image.new("RGBA", SIZE, (0, 0, 0, 0)).save(path), "no ink on paper"),
+    "blank in 16 bits": (lambda path: Image.new("I;16", SIZE, 65535).save(path), "no ink on paper"),
+    "mostly ink": (lambda path: ImageOps.expand(Image.new("L", SIZE, 0), 20, fill=255).save(path), "no ink on paper"),
+    "one pixel": (lambda path: Image.new("L", (1, 1), 9).save(path), "no ink on paper"),
 }
 
 

@@ -93,7 +93,7 @@ def blank(path):
 NOTHING_TO_READ = {
     "no such file": (lambda path: None, "is not there"),
     "no image": (lambda path: path.write_text("seven"), "is no image"),
-    "blank": (blank, "is blank"),
+    "blank": (blank, "no ink on paper"),
     "a folder without images": (lambda path: path.mkdir(), "is a folder without images"),
 }
 
