@@ -13,11 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
 import pytest
+import torch
 from nbclient import NotebookClient
+from torch import nn
 
 from tests.notebook_checks import FOLDER, ROOT
 
 NAMES = sorted(path.name for path in FOLDER.glob("*.ipynb"))
+WRITERS = ["02_network.ipynb", "03_training.ipynb", "07_deployment.ipynb"]  # of files that a notebook uses later
 LONGEST = 900  # seconds for notebooks that hang, not for slow machines
 
 
@@ -79,6 +82,38 @@ def test_two_of_one_at_once_in_one_fresh_copy(name, tmp_path):
     with ThreadPoolExecutor(2) as two:
         wrong = list(two.map(compare, [course] * 2, [name] * 2))
     assert wrong == ["", ""]
+
+
+def torn(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def of_an_older_version(path):
+    """What another version of the course might have written under this name: weights alone, of another network."""
+    torch.save(nn.Linear(784, 10).state_dict(), path)
+
+
+def read_only(path):
+    torn(path)
+    path.chmod(0o444)
+
+
+@pytest.fixture(scope="module")
+def used_course(tmp_path_factory):
+    """A copy in which the notebooks that write files have been run."""
+    course = fresh_copy(tmp_path_factory.mktemp("used"))
+    assert not compare(course, *WRITERS)
+    return course
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", [torn, of_an_older_version, read_only])
+def test_all_that_use_files_run_whatever_lies_in_their_place(damage, used_course):
+    paths = [path for path in (used_course / "artifacts").iterdir() if path.is_file()]
+    assert {"report_net.onnx", "report_net.pt", "report_digits.onnx"} <= {path.name for path in paths}
+    for path in paths:
+        damage(path)
+    assert not compare(used_course, "04_predictions.ipynb", *WRITERS)
 
 
 def stop_at(client, cell, fraction):
