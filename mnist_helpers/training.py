@@ -1,7 +1,9 @@
 """Train one epoch, evaluate, and put the two together; the state of a run is an explicit History."""
 
+import contextlib
+import copy
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -76,6 +78,21 @@ def predict(model: nn.Module, images: torch.Tensor, batch_size: int = 1000) -> t
     return torch.cat([model(batch) for batch in images.split(batch_size)]).exp()
 
 
+@contextlib.contextmanager
+def whole_or_undone(model: nn.Module, optimizer: torch.optim.Optimizer, history: History) -> Iterator[None]:
+    """Undo what the block did to a run when it is stopped (KeyboardInterrupt): weights, optimizer, history, chance."""
+    weights, state, past = copy.deepcopy((model.state_dict(), optimizer.state_dict(), vars(history)))
+    random_state = torch.get_rng_state()
+    try:
+        yield
+    except KeyboardInterrupt:
+        model.load_state_dict(weights)
+        optimizer.load_state_dict(state)
+        vars(history).update(past)
+        torch.set_rng_state(random_state)
+        raise
+
+
 def fit(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -90,6 +107,7 @@ def fit(
 ) -> History:
     """Train until `history` counts `epochs` epochs, testing before the first and after each; returns `history`.
 
+    When it is stopped inside an epoch, this epoch is undone: what is saved then is a run that can go on.
     `log` receives the report's log lines, at most a dozen training lines an epoch; `on_progress` the fraction of the
     epochs that is done, 0 to 1; `after_epoch` is called when an epoch and its test are over (to write a checkpoint).
     """
@@ -102,11 +120,12 @@ def fit(
         if on_progress is not None:
             on_progress((history.epochs + seen / size) / epochs)
 
-    if history.epochs == 0:
+    if not history.test_losses:
         test(model, *test_set, history, size, say)
     while history.epochs < epochs:
-        train_epoch(model, *train_set, optimizer, history, batch_size, on_record)
-        test(model, *test_set, history, size, say)
+        with whole_or_undone(model, optimizer, history):
+            train_epoch(model, *train_set, optimizer, history, batch_size, on_record)
+            test(model, *test_set, history, size, say)
         if after_epoch is not None:
             after_epoch()
     return history

@@ -123,8 +123,8 @@ def stop_at(client, cell, fraction):
     os.kill(client.km.provisioner.pid, signal.SIGINT)
 
 
-def errors_when_stopped(course, name, cell_id, fraction, monkeypatch):
-    """Run a notebook whose cell is stopped on the way, but not the exercises; returns the errors by cell."""
+def outputs_when_stopped(course, name, cell_id, fraction, monkeypatch):
+    """Run a notebook whose cell is stopped on the way, but not the exercises; returns the outputs by cell."""
     monkeypatch.setenv("PYTHONPATH", str(course))
     notebook = nbformat.read(course / "notebooks" / name, 4)
     client = NotebookClient(notebook, allow_errors=True, resources={"metadata": {"path": course / "notebooks"}})
@@ -137,24 +137,33 @@ def errors_when_stopped(course, name, cell_id, fraction, monkeypatch):
                 cell.outputs = []
                 threading.Thread(target=stop_at, args=(client, cell, fraction), daemon=True).start()
             client.execute_cell(cell, number)
-            for output in cell.get("outputs", []):
-                if output.output_type == "error":
-                    found[cell.id] = output.traceback
+            found[cell.id] = cell.get("outputs", [])
     return found
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name, cell_id, fraction, later",
+    "name, cell_id, fraction, later, epochs",
     [
-        ("03_training.ipynb", "run", 0.1, ["resume", "resume-compare"]),  # these need the state after two epochs
-        ("03_training.ipynb", "run", 0.7, []),
-        ("05_improving.ipynb", "live", 0.3, []),
+        ("03_training.ipynb", "run", 0.1, ["resume", "resume-compare"], 0),  # these need the state after two epochs
+        ("03_training.ipynb", "run", 0.7, [], 2),
+        ("05_improving.ipynb", "live", 0.3, [], None),
     ],
 )
-def test_after_a_stopped_training_cell_the_next_ones_work(name, cell_id, fraction, later, tmp_path, monkeypatch):
-    found = errors_when_stopped(fresh_copy(tmp_path), name, cell_id, fraction, monkeypatch)
-    sentence = found.pop(cell_id)
+def test_after_a_stopped_training_cell_the_next_ones_work(
+    name, cell_id, fraction, later, epochs, tmp_path, monkeypatch
+):
+    outputs = outputs_when_stopped(fresh_copy(tmp_path), name, cell_id, fraction, monkeypatch)
+    errors = {id: output.traceback for id, all in outputs.items() for output in all if output.output_type == "error"}
+    sentence = errors.pop(cell_id)
     assert len(sentence) == 1 and re.match(r"CourseError: stopped at \d+% of the training; run the cell", sentence[0])
-    assert list(found) == later
-    assert not later or len(found["resume"]) == 1 and "is not there" in found["resume"][0]
+    assert list(errors) == later
+    assert not later or len(errors["resume"]) == 1 and "is not there" in errors["resume"][0]
+    if epochs is not None:
+        assert any("image/png" in output.get("data", {}) for output in outputs["curve"])
+        history = torch.load(tmp_path / "artifacts" / "report_net.pt", weights_only=True)["history"]
+        assert [history["epochs"], len(history["train_losses"]), len(history["test_losses"])] == [
+            epochs,
+            94 * epochs,
+            epochs + 1,
+        ]

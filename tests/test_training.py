@@ -166,6 +166,29 @@ def test_fit_goes_on_from_a_history(images, labels):
     assert history.test_examples == [0, 500, 1000, 1500]
 
 
+@pytest.mark.parametrize("epochs_before", [0, 1, 2])
+def test_a_run_that_was_stopped_inside_an_epoch_goes_on_with_the_same_bits(epochs_before, images, labels):
+    def run(on_progress=None):
+        fit(model, optimizer, (images, labels), (images, labels), 3, history, batch_size=16, on_progress=on_progress)
+
+    def stop(fraction):
+        if fraction > epochs_before / 3:
+            raise KeyboardInterrupt
+
+    ends = []
+    for is_stopped in (False, True):
+        seed_all(1)
+        model, history = Net(), History()
+        optimizer = sgd(model)
+        if is_stopped:
+            with pytest.raises(KeyboardInterrupt):
+                run(on_progress=stop)
+            assert (history.epochs, len(history.test_losses)) == (epochs_before, epochs_before + 1)
+        run()
+        ends.append((weights(model), history))
+    assert torch.equal(ends[0][0], ends[1][0]) and ends[0][1] == ends[1][1]
+
+
 def test_report_recipe_is_the_reports(images, labels, monkeypatch):
     monkeypatch.setattr(training, "load", lambda split, device: (images, labels))
     ours, history = training.train_report_net(seed=3, epochs=2)
