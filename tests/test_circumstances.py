@@ -162,8 +162,5 @@ def test_after_a_stopped_training_cell_the_next_ones_work(
     if epochs is not None:
         assert any("image/png" in output.get("data", {}) for output in outputs["curve"])
         history = torch.load(tmp_path / "artifacts" / "report_net.pt", weights_only=True)["history"]
-        assert [history["epochs"], len(history["train_losses"]), len(history["test_losses"])] == [
-            epochs,
-            94 * epochs,
-            epochs + 1,
-        ]
+        lengths = [len(history[name]) for name in ("train_losses", "test_losses")]
+        assert [history["epochs"], *lengths] == [epochs, 94 * epochs, epochs + 1]
