@@ -34,8 +34,9 @@ SITE = """
 from pathlib import Path
 import build_site
 site = Path(sys.argv[1]) / "site"
-site.mkdir()
-(site / "index.html").write_text("as it was")
+(site / "netron").mkdir(parents=True)
+for page in ("netron/index.html", "index.html"):
+    (site / page).write_text("as it was")
 sys.argv[1:] = ["--output", str(site)]
 try:
     build_site.main()

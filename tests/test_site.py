@@ -6,8 +6,10 @@ import shutil
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import folders
 import nbformat
 import pytest
 import serve_site
@@ -35,8 +37,9 @@ def course(tmp_path):
     for part in PARTS:
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     stand_in_for_npm(tmp_path)
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "index.html").write_text("the good site")
+    (tmp_path / "site" / "netron").mkdir(parents=True)
+    for page in ("netron/index.html", "index.html"):
+        (tmp_path / "site" / page).write_text("the good site")
     return tmp_path
 
 
@@ -142,11 +145,31 @@ def test_bad_input_is_named_and_the_good_site_stays(kind, course):
     assert sorted(path.name for path in course.iterdir()) == sorted([*PARTS, "node_modules", "site"])
 
 
-def test_a_swap_that_fails_brings_the_old_site_back(tmp_path):
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_swap_that_fails_brings_the_old_folder_back(error, tmp_path, monkeypatch):
+    def rename(path, target, real=Path.rename):
+        if path.name == "new":
+            raise error
+        return real(path, target)
+
     (tmp_path / "site").mkdir()
-    with pytest.raises(OSError):
-        build_site.swap(tmp_path / "none", tmp_path / "site")
-    assert (tmp_path / "site").is_dir() and not (tmp_path / "old").exists()
+    (tmp_path / "site" / "mark").write_text("the good one")
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(error), folders.made_whole(tmp_path / "site", "mark") as new:
+        (new / "mark").write_text("the new one")
+    assert (tmp_path / "site" / "mark").read_text() == "the good one"
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+@pytest.mark.parametrize("made", ["folder", "file"])
+def test_what_something_else_made_is_not_replaced(made, tmp_path):
+    target = tmp_path / "thesis"
+    mine = target / "chapter.txt" if made == "folder" else target
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    with refused("thesis would be replaced", "choose another folder"), folders.made_whole(target, "mark"):
+        pass
+    assert mine.read_text() == "mine" and [path.name for path in tmp_path.iterdir()] == ["thesis"]
 
 
 def test_outputs_of_another_program_are_not_given_a_provenance(course):

@@ -10,11 +10,11 @@ import argparse
 import re
 import shutil
 import sys
-import tempfile
 from importlib.metadata import distribution
 from pathlib import Path
 
 import nbformat
+from folders import made_whole
 from readme_picture import stored_picture
 from sphinx.cmd.build import build_main
 
@@ -112,34 +112,19 @@ def copy_licence(package: str, folder: Path) -> None:
             copy(Path(file.locate()), folder)
 
 
-def swap(new: Path, old: Path) -> None:
-    """Let `new` take the place of `old`, which goes only when the new one is there."""
-    aside = new.with_name("old")
-    if old.exists():
-        old.rename(aside)
-    try:
-        new.rename(old)
-    except OSError:
-        if aside.exists():
-            aside.rename(old)
-        raise
-
-
 def build(root: Path, node_modules: Path, output: Path) -> None:
     """Build the site of the course at `root` into `output`.
 
-    Raises CourseError, leaving `output` as it was, if that fails.
+    Raises CourseError, leaving `output` as it was, if that fails, or if something else is there.
     """
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".site-") as folder:
-        source, pages = Path(folder, "source"), Path(folder, "pages")
+    with made_whole(output, mark="netron/index.html") as pages:
+        source, doctrees = pages.with_name("source"), pages.with_name("doctrees")
         lay_out(root, node_modules, source)
         # -W: a warning fails the build; -E and a folder of its own: nothing is left from another one
-        if build_main(["-q", "-W", "--keep-going", "-E", "-d", f"{folder}/doctrees", str(source), str(pages)]):
+        if build_main(["-q", "-W", "--keep-going", "-E", "-d", str(doctrees), str(source), str(pages)]):
             raise CourseError("Sphinx found what is listed above; mend it in docs/ or notebooks/, then build again.")
         netron_page.write(pages / "netron", root / NETRONS_MODEL)
         (pages / ".buildinfo").unlink(missing_ok=True)
-        swap(pages, output)
 
 
 def reason(error: Exception) -> str:

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import nbformat
 import run_notebooks
+from folders import made_whole
 
+from mnist_helpers import CourseError
 from mnist_helpers.exercises.mechanism import CORRECT
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,8 +32,12 @@ NO_SOLUTION = '    """Your instructor has the solution."""'
 
 def handout(target: Path) -> None:
     """Write the students' copy of the course to the folder `target`, in place of an older one."""
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir()
+    with made_whole(target, mark="notebooks/01_data.ipynb") as folder:
+        hand_out(folder)
+
+
+def hand_out(target: Path) -> None:
+    """Fill an empty folder with the students' copy."""
     for name in HANDED_OUT:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns(*MADE_BY_COMMANDS))
@@ -63,8 +69,12 @@ def without_solutions(source: str) -> str:
 
 def answers(target: Path) -> None:
     """Write every notebook, solved and executed, to the folder `target`; ends the program if one does not work out."""
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir()
+    with made_whole(target, mark="01_data.ipynb") as folder:
+        solve_all(folder)
+
+
+def solve_all(target: Path) -> None:
+    """Fill an empty folder with the notebooks, solved and executed."""
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         notebook = solved(run_notebooks.load(path), path)
         run_notebooks.execute(notebook, path)
@@ -94,7 +104,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make copies of the course for students or for instructors.")
     parser.add_argument("kind", choices=["handout", "answers"])
     kind = parser.parse_args().kind
-    {"handout": handout, "answers": answers}[kind](ROOT / kind)
+    try:
+        {"handout": handout, "answers": answers}[kind](ROOT / kind)
+    except (CourseError, OSError) as error:
+        sys.exit(f"{error}\nNothing was written; {kind}/ is as it was.")
     print(f"written: {kind}/")
 
 

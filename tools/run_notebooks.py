@@ -9,7 +9,6 @@ At the first failing cell it stops with exit code 1; the file of that notebook s
 import argparse
 import asyncio
 import contextlib
-import os
 import re
 import signal
 import sys
@@ -21,7 +20,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from mnist_helpers import provenance
+from mnist_helpers import CourseError, provenance
+from mnist_helpers.files import written_whole
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
@@ -125,13 +125,9 @@ def clean(notebook: nbformat.NotebookNode) -> None:
 
 
 def write(notebook: nbformat.NotebookNode, path: Path) -> None:
-    """Write `notebook` to `path` whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write `notebook` to `path` whole or not at all; raises CourseError if it cannot be written."""
+    with written_whole(path) as file:
+        file.write(nbformat.writes(notebook).encode() + b"\n")
 
 
 def run(path: Path) -> None:
@@ -155,6 +151,8 @@ def main() -> None:
     try:
         for path in paths:
             run(path)
+    except CourseError as error:
+        sys.exit(str(error))
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(f"Interrupted: {path} was left as it was.")
 
