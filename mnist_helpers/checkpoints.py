@@ -83,11 +83,16 @@ def _check_state(path: Path, content: dict, optimizer: torch.optim.Optimizer) ->
 
 
 def save_run(path: Path, content: dict) -> None:
-    """Write the whole state of a run, and keep the one that was there, if it is sound, beside it.
+    """Write the whole state of a run, and keep the one that was there, if it is a sound one, beside it.
 
     Raises CourseError, leaving both as they were, if it cannot be written.
     """
-    with written_whole(path, older=before(path) if _sound(path) else None) as file:
+    try:
+        read(path, RUN_KEYS, again="")
+        older = before(path)
+    except CourseError:
+        older = None
+    with written_whole(path, older) as file:
         torch.save(content, file)
 
 

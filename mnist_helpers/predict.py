@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mnist_helpers import CourseError, drawing, onnx_file
-from mnist_helpers.terminal import Parser, visible
+from mnist_helpers.terminal import Parser, show_every_name, visible
 
 MODEL = Path(__file__).resolve().parents[1] / "models" / "digits.onnx"
 
@@ -145,8 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print a list with all ten probabilities")
     parser.add_argument("--model", type=Path, default=MODEL, help="an ONNX file (default: models/digits.onnx)")
     options = parser.parse_args(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name's letters
+    show_every_name()
     try:
         reader = Reader(options.model)
     except CourseError as error:

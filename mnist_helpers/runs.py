@@ -129,6 +129,7 @@ class Run:
     def restore(self, state: dict) -> None:
         """Go back to where `state` was taken. Raises CourseError if it does not fit this run."""
         try:
+            check_state(self, state)
             for name in ("model", "average", "optimizer", "schedule"):
                 getattr(self, name).load_state_dict(state[name])
             self.step, self.order_state = state["step"], state["order_state"]
@@ -144,6 +145,14 @@ class Run:
 def finish(recipe: Recipe, network: nn.Module) -> nn.Module:
     """Return `network` as the recipe reads digits with it."""
     return ShiftAverage(network) if recipe.tta else network
+
+
+def check_state(run: Run, state: dict) -> None:
+    """Raise ValueError for what the parts of a run would take, and a later step stumble over."""
+    step, schedule = state["step"], state["schedule"]
+    kinds = [{name: type(value) for name, value in part.items()} for part in (schedule, run.schedule.state_dict())]
+    if type(step) is not int or not 0 <= step <= run.steps or kinds[0] != kinds[1] or schedule["last_epoch"] != step:
+        raise ValueError
 
 
 def random_state(device: torch.device) -> dict:

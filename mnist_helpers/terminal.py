@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 
 
 class Parser(argparse.ArgumentParser):
@@ -10,6 +11,13 @@ class Parser(argparse.ArgumentParser):
     def error(self, message):
         sentence = visible(message if message.endswith(".") else f"{message}; see --help.")
         self.exit(2, f"{sentence}\n" if first_process() else "")
+
+
+def show_every_name() -> None:
+    """Let the output write as Python would (\\u20ac) the letters that a terminal cannot show, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a notebook's output has it not, and shows all letters
+            stream.reconfigure(errors="backslashreplace")
 
 
 def first_process() -> bool:

@@ -27,7 +27,7 @@ from mnist_helpers.files import sweep, written_whole
 from mnist_helpers.processes import start
 from mnist_helpers.recipes import RECIPES, Recipe
 from mnist_helpers.runs import Run, describe, save_model
-from mnist_helpers.terminal import Parser, first_process, visible
+from mnist_helpers.terminal import Parser, first_process, show_every_name, visible
 
 SECONDS = 5  # between checkpoints: one takes some hundredths of a second
 BETWEEN_LINES = 0.2  # seconds between two moves of the moving line
@@ -115,26 +115,29 @@ class Job:
     def say(self, line: str, end: str = "\n") -> None:
         """Print a line, from the first process only, over the moving one."""
         if self.processes.rank == 0:
+            line = visible(line)
             print(f"\r\x1b[K{line}" if self.moving else line, end=end, flush=True)
 
     def check_folder(self) -> None:
         """Refuse a folder that cannot be, or in which another run has written, unless that one is to go on."""
-        names = [self.checkpoint, checkpoints.before(self.checkpoint)]
-        names += [self.options.output / "model.pt", self.options.output / "result.json"]
+        folder = self.options.output
+        states = [self.checkpoint, checkpoints.before(self.checkpoint)]
+        ends = [folder / "model.pt", folder / "result.json"]
         try:
-            found = any([name.exists() for name in names])
+            begun, ended = (any([path.exists() for path in paths]) for paths in (states, ends))
         except OSError as error:  # a name too long, a folder that may not be opened
-            reason = error.strerror
-            raise CourseError(f"{self.options.output} cannot be used ({reason}); choose another --output.") from None
-        if found and not self.options.resume:
-            raise CourseError(
-                f"{self.options.output} holds a run already; go on with it by --resume, or choose another --output."
-            )
+            raise CourseError(f"{folder} cannot be used ({error.strerror}); choose another --output.") from None
+        if begun and not self.options.resume:
+            raise CourseError(f"{folder} holds a run already; go on with it by --resume, or choose another --output.")
+        if ended and not begun:
+            raise CourseError(f"{folder} holds a run's result without its checkpoint; choose another --output.")
 
     def resume(self) -> None:
         """Go on from the newest sound checkpoint, or begin, and write where the run stands."""
         if self.processes.rank == 0:
-            sweep(self.checkpoint)
+            self.check_folder()  # once more: another run may have come and gone before this one had the folder
+            for name in (self.checkpoint.name, "model.pt", "result.json"):
+                sweep(self.options.output / name)
         if not (self.options.resume and (self.checkpoint.exists() or checkpoints.before(self.checkpoint).exists())):
             if self.options.resume:
                 self.say(f"There is no checkpoint in {self.options.output}: the run begins.")
@@ -264,31 +267,51 @@ def command_line(arguments: list[str]) -> str:
     return shlex.join([*program.split(), "-m", "mnist_helpers.train", *arguments])
 
 
+@contextlib.contextmanager
+def memory_told() -> Iterator[None]:
+    """Raise CourseError where torch says in its own words that there is too little memory."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
+            what = "a batch of this size needs more memory than there is"
+            raise CourseError(f"{what}; choose a smaller --batch-size, and another --output.") from None
+        raise
+
+
+def work(job: Job, stop: list[int], again: str) -> int:
+    """Train to the end, or until `stop` holds a signal; returns the exit code."""
+    with locked(job.options.output) if job.processes.rank == 0 else contextlib.nullcontext():
+        job.resume()
+        if not job.train(stop):
+            job.say(f"Stopped, and nothing is lost; to go on: {again}")
+            return 128 + stop[0]
+        job.finish()
+        return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options, command = parse(arguments), command_line(arguments)
     again = command if options.resume else f"{command} --resume"
+    show_every_name()
     try:
-        with signals_kept() as stop:
-            job = Job(options, command)
-            with locked(options.output) if job.processes.rank == 0 else contextlib.nullcontext():
-                job.resume()
-                if not job.train(stop):
-                    job.say(f"Stopped, and nothing is lost; to go on: {again}")
-                    return 128 + stop[0]
-                job.finish()
-                return 0
+        with signals_kept() as stop, memory_told():
+            return work(Job(options, command), stop, again)
     except CourseError as error:
         if first_process():
             print(visible(str(error)), file=sys.stderr)
         return 2
+    except BrokenPipeError:  # nobody reads the lines, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
+        return 1
     except RuntimeError as error:
         if not (isinstance(error, dist.DistError) or "gloo" in str(error)):
             raise
         if signal.SIGINT not in stop:
             reason = "Another process of the run has ended, or does not answer, and so this one ends"
-            print(f"{reason}; to go on: {again}", file=sys.stderr)
+            print(f"{reason}; to go on: {visible(again)}", file=sys.stderr)
         return 1
 
 

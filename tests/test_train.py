@@ -261,6 +261,55 @@ def test_two_damaged_checkpoints_are_refused_and_left_alone(tmp_path, monkeypatc
     assert_refused(command(tmp_path, "--resume"), tmp_path, capsys, "torn", "train anew")
 
 
+def test_a_sound_file_of_something_else_does_not_take_the_place_of_the_one_before(tmp_path, monkeypatch):
+    killed_at_step_3(tmp_path, monkeypatch)
+    torch.save({"something": "else"}, tmp_path / "checkpoint.pt")
+    with monkeypatch.context() as patch:
+        kill_after(patch, 1)
+        with pytest.raises(Killed):
+            train.main(command(tmp_path, "--resume"))
+    assert torch.load(tmp_path / "checkpoint_before.pt", weights_only=True)["step"] == 2
+
+
+def test_a_result_without_its_checkpoint_is_not_written_over(tmp_path, capsys):
+    (tmp_path / "model.pt").write_text("mine")
+    assert_refused(command(tmp_path, "--resume"), tmp_path, capsys, "without its checkpoint", "another --output")
+
+
+def test_a_run_that_came_and_went_before_the_lock_is_kept(tmp_path, monkeypatch, capsys):
+    def load(split, device, real=data.load):  # the second run is past its first look at the folder
+        monkeypatch.setattr(data, "load", real)
+        assert train.main(command(tmp_path)) == 0
+        capsys.readouterr()
+        return real(split, device)
+
+    monkeypatch.setattr(data, "load", load)
+    assert train.main(command(tmp_path)) == 2
+    assert "holds a run already" in capsys.readouterr().err
+    assert state_of(tmp_path)["step"] == 10
+
+
+@pytest.mark.parametrize("words", ["DefaultCPUAllocator: can't allocate memory: you tried to", "CUDA out of memory"])
+def test_too_little_memory_is_told_in_one_sentence(words, tmp_path, monkeypatch, capsys):
+    def hungry(run, chosen):
+        raise (torch.OutOfMemoryError if "CUDA" in words else RuntimeError)(words)
+
+    monkeypatch.setattr(Run, "train_step", hungry)
+    assert train.main(command(tmp_path)) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "smaller --batch-size" in said
+
+
+def test_lines_that_nobody_reads_end_the_run_quietly_and_nothing_is_lost(tmp_path):
+    program = [sys.executable, small_train.__file__, *command(tmp_path / "piped", epochs=20)]
+    environment = {**os.environ, "PYTHONPATH": str(data.ROOT.parent)}
+    job = subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert job.stdout.readline().startswith("epoch 1 ")
+    job.stdout.close()
+    assert job.wait(60) == 1 and job.stderr.read() == ""
+    assert 5 < state_of(tmp_path / "piped")["step"] < 100
+
+
 def test_resume_where_nothing_is_begins_and_says_so(tmp_path, capsys, undisturbed):
     assert train.main(command(tmp_path / "new", "--resume")) == 0
     assert "no checkpoint" in capsys.readouterr().out.splitlines()[0]
@@ -347,7 +396,13 @@ def test_bad_input_is_refused_in_one_sentence_and_nothing_is_overwritten(kind, t
 TOO_LARGE = {"random_state": {"python": (3, (2**70,) * 625, None)}}
 
 
-@pytest.mark.parametrize("change", [{"step": "many"}, {"model": {}}, {"history": 3}, {"random_state": {}}, TOO_LARGE])
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"step": step} for step in ("many", 2.5, -3, 10**6)),
+        *({"model": {}}, {"history": 3}, {"random_state": {}}, TOO_LARGE, {"schedule": {"step": 3}}),
+    ],
+)
 def test_a_checkpoint_that_does_not_fit_is_refused(change, tmp_path, monkeypatch, capsys):
     killed_at_step_3(tmp_path, monkeypatch)
     torch.save(state_of(tmp_path) | change, tmp_path / "checkpoint.pt")
