@@ -12,9 +12,11 @@ BLACK = -MEAN / STD  # the value of an empty pixel once it is normalised; 0 woul
 CORNERS = ((1, 1), (0, 1), (2, 1), (1, 0), (1, 2))  # where five windows of 28x28 begin in a padded image of 30x30
 
 
-def shift(images: torch.Tensor, down: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """Move each of images [N, 1, H, W] by its own whole numbers of pixels, `down` and `right` [N], black behind it."""
-    reach = int(max(down.abs().max(), right.abs().max()))
+def shift(images: torch.Tensor, down: torch.Tensor, right: torch.Tensor, reach: int) -> torch.Tensor:
+    """Move each of images [N, 1, H, W] by its own whole numbers of pixels, `down` and `right` [N], black behind it.
+
+    None of them is larger than `reach` either way: looking for the largest would make a processor wait for its GPU.
+    """
     padded = F.pad(images, [reach] * 4, value=BLACK)  # [N, 1, H + 2 reach, W + 2 reach]
     number = torch.arange(len(images), device=images.device)[:, None, None]
     rows = (reach - down)[:, None] + torch.arange(images.shape[2], device=images.device)  # [N, H]
@@ -25,7 +27,7 @@ def shift(images: torch.Tensor, down: torch.Tensor, right: torch.Tensor) -> torc
 def random_shift(images: torch.Tensor, pixels: int) -> torch.Tensor:
     """Move each of images [N, 1, H, W] by up to `pixels` up or down and left or right, all places equally likely."""
     down, right = torch.randint(-pixels, pixels + 1, (2, len(images)), device=images.device)
-    return shift(images, down, right)
+    return shift(images, down, right, reach=pixels)
 
 
 def affine(images: torch.Tensor, degrees: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:

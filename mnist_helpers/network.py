@@ -78,7 +78,7 @@ def layer_table(model: nn.Module, images: torch.Tensor) -> pd.DataFrame:
     """Run `images` through `model` once and list its layers in the order in which they ran.
 
     One row a layer: its name and kind, the shape of its output for one image, its parameters, and the multiply-adds
-    that it does for one image (each weight is used once at every output position).
+    that it does for one image (each weight is used once at every output position). The mode of `model` stays.
     """
     rows = []
 
@@ -100,8 +100,11 @@ def layer_table(model: nn.Module, images: torch.Tensor) -> pd.DataFrame:
 
     leaves = [(name, layer) for name, layer in model.named_modules() if not list(layer.children())]
     handles = [layer.register_forward_hook(record(name)) for name, layer in leaves]
+    modes = {layer: layer.training for layer in model.modules()}
     with torch.inference_mode():
-        model(images)
+        model.eval()(images)  # in train mode batch normalisation would change its statistics
+    for layer, mode in modes.items():
+        layer.training = mode
     for handle in handles:
         handle.remove()
     return pd.DataFrame(rows).set_index("layer")

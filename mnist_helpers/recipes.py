@@ -123,6 +123,7 @@ def train(
     """Train the recipe's network on images [N, 1, 28, 28] and labels [N], from the seed on, and return it.
 
     What comes back reads digits as the recipe says: with averaged weights, and at five places each, where it says so.
+    It is in train mode: `evaluate` and `predict` put it into eval mode, and leave it there.
     `on_progress` receives the fraction of the steps that is done, 0 to 1, after each.
     """
     seed_all(seed)

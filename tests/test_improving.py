@@ -92,7 +92,7 @@ def test_convnet_refuses_what_is_no_batch(images):
 
 
 def test_shift_moves_ink_and_fills_with_black(images):
-    moved = shift(images[:3], torch.tensor([2, -1, 0]), torch.tensor([0, 3, -2]))
+    moved = shift(images[:3], torch.tensor([2, -1, 0]), torch.tensor([0, 3, -2]), reach=3)
     assert torch.equal(moved[0, :, 2:], images[0, :, :-2]) and (moved[0, :, :2] == BLACK).all()
     assert torch.equal(moved[1, :, :-1, 3:], images[1, :, 1:, :-3])
     assert (moved[1, :, -1:] == BLACK).all() and (moved[1, :, :, :3] == BLACK).all()
@@ -162,7 +162,7 @@ def test_training_sees_augmented_images(one_batch):
 def test_shift_average_is_the_mean_probability_of_five_places(images):
     model = Net()
     places = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)]
-    shifted = [shift(images, torch.full([500], down), torch.full([500], right)) for down, right in places]
+    shifted = [shift(images, torch.full([500], down), torch.full([500], right), 1) for down, right in places]
     expected = torch.stack([predict(model, batch) for batch in shifted]).mean(dim=0)
     torch.testing.assert_close(predict(ShiftAverage(model), images), expected)
 

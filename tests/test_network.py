@@ -1,5 +1,6 @@
 """The network against the report's own code."""
 
+import copy
 import math
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mnist_helpers.network import Net, layer_table
+from mnist_helpers.network import ConvNet, Net, layer_table
 from tests.refusal import refused
 
 
@@ -61,10 +62,15 @@ def test_layer_table_adds_up_to_the_counts_done_by_hand(images):
     assert table["multiply-adds"].tolist() == multiply_adds
 
 
-def test_layer_table_leaves_no_hook_behind(images):
-    model = Net()
+@pytest.mark.parametrize("mode", [True, False])
+def test_layer_table_leaves_the_network_as_it_was(mode, images):
+    model = ConvNet().train(mode)
+    model.blocks[0].eval()  # a part whose mode differs
+    before = copy.deepcopy(model.state_dict()), [layer.training for layer in model.modules()]
     layer_table(model, images[:1])
     assert not any(layer._forward_hooks for layer in model.modules())
+    assert [layer.training for layer in model.modules()] == before[1]
+    assert all(torch.equal(value, before[0][name]) for name, value in model.state_dict().items())
 
 
 @pytest.mark.parametrize("seed", range(5))
