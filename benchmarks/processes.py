@@ -1,7 +1,8 @@
 """Two processes with one thread each, against one process with one thread and with two: how many times faster a step?
 
-The recipe "good", the same global batch for all. The three take turns in one job of two processes, of which the second
-waits while the first works alone; a ratio is that of the medians. Takes a minute and a half.
+The recipe "good", the same global batch for all. Two processes in two ways: with batch normalisation over the whole
+batch, as the course trains, and over each process's share, as PyTorch does by itself. The four take turns in one job of
+two processes, of which the second waits while the first works alone; a ratio is that of the medians. Takes two minutes.
 """
 
 import dataclasses
@@ -17,6 +18,7 @@ import pandas as pd
 import provenance
 import torch
 import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
 
 from mnist_helpers import data
 from mnist_helpers.processes import Processes, start
@@ -25,7 +27,15 @@ from mnist_helpers.runs import Run
 
 BATCHES = {64: 120, 128: 80, 512: 24}  # global batch size, and the steps that are measured at once
 ROUNDS = 7
-NAMES = {"one thread": 1, "two threads": 2, "two processes": 1}  # threads of each process
+WHOLE, SHARES = "two processes", "two processes, each its own statistics"
+NAMES = {"one thread": 1, "two threads": 2, WHOLE: 1, SHARES: 1}  # threads of each process
+
+
+class Shares(Processes):
+    """Processes that share nothing but their gradients."""
+
+    def wrap(self, model):
+        return DistributedDataParallel(model)
 
 
 def seconds_a_step(run: Run, threads: int, steps: int) -> float:
@@ -39,13 +49,14 @@ def seconds_a_step(run: Run, threads: int, steps: int) -> float:
 def measure(processes: Processes, train_set, batch_size: int) -> dict[str, list[float]]:
     """Return the seconds of a step, by the name of who makes it; the first round warms up and is not counted."""
     recipe = dataclasses.replace(RECIPES["good"], batch_size=batch_size, epochs=1000)
-    who = {name: processes if name == "two processes" else Processes() for name in NAMES}
+    who = {name: Processes() for name in NAMES}
+    who |= {WHOLE: processes, SHARES: Shares(processes.rank, processes.size)}
     runs = {name: Run(recipe, *train_set, 1, mine) for name, mine in who.items()}
     seconds = {name: [] for name in NAMES}
     for _ in range(1 + ROUNDS):
         for name, threads in NAMES.items():
             dist.barrier()
-            if processes.rank == 0 or name == "two processes":
+            if processes.rank == 0 or who[name].size > 1:
                 seconds[name].append(seconds_a_step(runs[name], threads, BATCHES[batch_size]))
     return {name: times[1:] for name, times in seconds.items()}
 
@@ -63,7 +74,7 @@ def summary(seconds: dict[str, list[float]]) -> dict[str, float]:
     """Return the milliseconds of a step on one thread, and how many times faster the others are (median and range)."""
     alone = seconds["one thread"]
     result = {"one thread, ms": round(1000 * statistics.median(alone), 2)}
-    for name in ("two threads", "two processes"):
+    for name in list(NAMES)[1:]:
         ratios = sorted(one / other for one, other in zip(alone, seconds[name]))
         result[name] = round(statistics.median(alone) / statistics.median(seconds[name]), 2)
         result[f"{name}, lowest and highest round"] = [round(ratios[0], 2), round(ratios[-1], 2)]
@@ -72,7 +83,7 @@ def summary(seconds: dict[str, list[float]]) -> dict[str, float]:
 
 def table(results: dict[str, dict[str, float]]) -> str:
     """The results as a Markdown table: a row a batch size, the milliseconds of one thread and the others' ratios."""
-    columns = ["one thread, ms", "two threads", "two processes"]
+    columns = ["one thread, ms", *list(NAMES)[1:]]
     return pd.DataFrame(results).T[columns].rename_axis("images in a step").to_markdown()
 
 

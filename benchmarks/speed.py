@@ -79,9 +79,9 @@ def report_test(batches, model):
     return loss, correct
 
 
-def new_model(memory_format=torch.contiguous_format, **options):
+def new_model(memory_format=torch.contiguous_format, device="cpu", **options):
     torch.manual_seed(1)
-    model = Net().to(memory_format=memory_format)
+    model = Net().to(device, memory_format=memory_format)
     return model, torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5, **options)
 
 
