@@ -44,7 +44,7 @@ def best_network() -> nn.Module:
         print(f"{WEIGHTS.relative_to(ROOT)} is not there: the network is trained here, which takes ten minutes.")
         return train(recipe, *data.load("train"), SEED)
     print(f"The weights come from {WEIGHTS.relative_to(ROOT)}.")
-    model = ShiftAverage(build(recipe))
+    model = ShiftAverage(build(recipe)).to(memory_format=torch.channels_last)
     try:
         model.load_state_dict(torch.load(WEIGHTS, map_location="cpu", weights_only=True))
     except Exception as error:  # torch's and pickle's own
@@ -64,7 +64,7 @@ def metadata(correct: int, count: int) -> dict[str, str]:
         "mean": str(data.MEAN),
         "std": str(data.STD),
         "test images read right": f"{correct} of {count}",
-        "how measured": "once, on the 10,000 test images of MNIST, which decided nothing",
+        "how measured": "on the 10,000 test images of MNIST; the recipe was chosen on images held out of the others",
         "recipe": json.dumps(asdict(RECIPES["best"])),
         "seed": str(SEED),
         "licence": "MIT",
