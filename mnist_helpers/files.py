@@ -31,8 +31,9 @@ def written_whole(path: Path, older: Path | None = None) -> Iterator[BinaryIO]:
             if older is not None:
                 os.replace(path, older)
             os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:
-        raise CourseError(f"{path} cannot be written ({error}); make room, or choose a folder that is yours.") from None
+    except (OSError, RuntimeError) as error:  # torch.save has an error of its own for a write that came back short
+        why = error if isinstance(error, OSError) else "No space left, or another fault of the disk"
+        raise CourseError(f"{path} cannot be written ({why}); make room, or choose a folder that is yours.") from None
 
 
 def sweep(path: Path, age: float = 0) -> None:

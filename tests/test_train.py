@@ -326,8 +326,9 @@ def test_resume_of_a_finished_run_changes_no_bit_and_makes_its_files_again(tmp_p
 
 def test_what_a_killed_write_left_is_swept(tmp_path, monkeypatch):
     killed_at_step_3(tmp_path, monkeypatch)
-    (tmp_path / "checkpoint.ptabcd1234").mkdir()
-    (tmp_path / "checkpoint.ptabcd1234/checkpoint.pt").write_bytes(b"half")
+    for name in ("checkpoint.pt", "model.pt", "result.json"):
+        (tmp_path / f"{name}abcd1234").mkdir()
+        (tmp_path / f"{name}abcd1234" / name).write_bytes(b"half")
     train.main(command(tmp_path, "--resume"))
     names = ["checkpoint.pt", "checkpoint_before.pt", "lock", "model.pt", "result.json"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names

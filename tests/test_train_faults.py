@@ -13,7 +13,7 @@ import torch
 from mnist_helpers import checkpoints, train
 from tests.test_train import assert_same, command, small, start_two, state_of  # noqa: F401
 
-KILLS = 30
+KILLS, WRITES = 30, 18  # a run writes 16 checkpoints, the network and the result
 TWENTY = {"recipe": "best", "epochs": 20}
 INSIDE = ["before os.fsync", "before os.replace", "after os.replace", "half written", "between the renames"]
 
@@ -73,7 +73,7 @@ def killed(folder, chance, duration, where):
     """Let a run in `folder` be killed, by its own hand at a call or by ours at a moment; tell whether it was."""
     arguments = command(folder, recipe="best", epochs=3)
     if where:
-        process = start(arguments, where, calls=chance.randint(1, 12))
+        process = start(arguments, where, calls=chance.randint(1, WRITES))
     else:
         process = start(arguments)
         time.sleep(chance.uniform(0, duration))
