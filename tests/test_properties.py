@@ -200,6 +200,12 @@ def sound(place):
     return {"net": first, "run": {"run": {}, "made_with": {}, **run.state()}, "network": network}
 
 
+def go_on(run, content):
+    """Make one step after the state that was read: what is taken must also work."""
+    run.restore(content)
+    next(run.train(), None)
+
+
 def open_all(place):
     """Read a file in every way that a checkpoint is read."""
     model = Net()
@@ -207,7 +213,7 @@ def open_all(place):
     attempted(checkpoints.load, place, model, optimizer)
     content = attempted(checkpoints.load_run, place, lambda line: None)
     if content is not None:
-        attempted(a_run().restore, content)
+        attempted(go_on, a_run(), content)
     attempted(runs.load_model, place)
 
 

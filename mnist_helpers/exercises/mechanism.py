@@ -147,7 +147,7 @@ def verdict(checker: Callable, answer) -> tuple[str, str]:
         return NOT_YET, str(error)
     except TooSlow:
         return NOT_YET, f"your function did not return within {SECONDS} seconds: is there a loop that never ends?"
-    except Exception as error:  # what came back raises it when the checker looks at it
+    except (Exception, SystemExit) as error:  # what came back raises it when the checker looks at it
         return NOT_YET, f"what your function returned could not be judged: {_describe(error)}"
     return CORRECT, ""
 
@@ -170,11 +170,19 @@ def _ask(function: Callable, arguments: tuple):
 def _describe(error: BaseException) -> str:
     """Name the error, and the last line of the student's own code that led to it."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__)[1:] if _may_be_students(frame.filename)]
-    what = ": ".join(filter(None, [type(error).__name__, str(error).splitlines()[0] if str(error) else ""]))
+    what = ": ".join([type(error).__name__, *_message(error).splitlines()[:1]])
     if not frames:
         return f"{what}."
     line = linecache.getline(frames[-1].filename, frames[-1].lineno).strip()
     return f"{what}, in line {frames[-1].lineno} of its cell" + (f": {line}" if line else ".")
+
+
+def _message(error: BaseException) -> str:
+    """What the error says of itself, if its own code lets it."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def _may_be_students(filename: str) -> bool:

@@ -6,6 +6,7 @@ The misconceptions that the checkers know are named in the tables of chapter_01.
 import contextlib
 import copy
 import importlib
+import sys
 import time
 
 import pytest
@@ -74,11 +75,27 @@ def test_each_misconception_gets_an_explanation_of_its_own(exercise, chapter, na
         assert reasons.setdefault(card.text, misconception) == misconception, f"{misconception}: {card}"
 
 
+class Unspeakable(Exception):
+    def __str__(self):
+        raise self
+
+
+class EndsWhenLookedAt:
+    def __iter__(self):
+        sys.exit()
+
+
+def say_nothing(*_):
+    raise Unspeakable
+
+
 @every_exercise
 @pytest.mark.parametrize(
     "answer, part",
     [
         (lambda *_: 1 / 0, "ZeroDivisionError"),
+        (say_nothing, "Unspeakable"),
+        (lambda *_: EndsWhenLookedAt(), ""),
         (lambda *_: exit(), "SystemExit"),
         (lambda: 1, "TypeError"),
         (lambda *_: None, "returned None"),
