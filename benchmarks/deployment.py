@@ -122,7 +122,7 @@ def int8(path, folder) -> dict:
     held_out, labels = images[-data.VALIDATION :], labels[-data.VALIDATION :].numpy()
     files = {"float32": path, "int8 static": folder / "static.onnx", "int8 dynamic": folder / "dynamic.onnx"}
     to_int8(path, images[:CALIBRATION], files["int8 static"])
-    # unsigned weights: ONNX Runtime has no kernel on the CPU for a dynamic convolution with signed ones
+    # unsigned weights: products with signed ones may overflow on x86-64 processors without VNNI
     quantize_dynamic(onnx.load(path), files["int8 dynamic"], weight_type=QuantType.QUInt8)
     answers = {name: in_batches(Reader(file), held_out.numpy()).argmax(1) for name, file in files.items()}
     results = {
