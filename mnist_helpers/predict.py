@@ -9,6 +9,7 @@ Exit code 0: all were read; 1: some were not, or nobody wanted the rest (as in `
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -155,9 +156,8 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
         return 1
-    except KeyboardInterrupt:
-        return 130
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl+C ends it at once; libraries in C may swallow KeyboardInterrupt
     sys.exit(main())
