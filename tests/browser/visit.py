@@ -3,6 +3,7 @@
 from tests.notebook_checks import ROOT
 
 AXE = ROOT / ".venv" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
+LONGEST = 120_000  # milliseconds, for pages that hang, not for slow machines
 SCREENSHOTS = ROOT / "artifacts" / "screenshots"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 IMAGES = "[...document.images].map(image => ({ alt: image.getAttribute('alt'), src: image.getAttribute('src') }))"
@@ -18,6 +19,7 @@ class Visit:
         height = 900 if width > 500 else 844
         options = {"viewport": {"width": width, "height": height}, "reduced_motion": "reduce"} | options
         self.context = browser.new_context(**options)
+        self.context.set_default_timeout(LONGEST)
 
     def __enter__(self):
         return self
