@@ -60,19 +60,22 @@ def in_train_mode(model, folder) -> dict[str, list[int]]:
     them, and PyTorch beside them.
     """
     images, labels = data.load("test")
+
+    def count(answers) -> list[int]:
+        return [int((answer.argmax(1) == labels.numpy()).sum()) for answer in answers]
+
     options = {"dynamic_shapes": ({0: "batch"},), "external_data": False, "verbose": False}
     torch.onnx.export(model.train(), (images[:2],), folder / "train.onnx", **options)
     with torch.inference_mode():
-        answers = {"PyTorch": [model(images).numpy() for _ in range(3)]}
+        right = {"PyTorch": count(model(images).numpy() for _ in range(3))}
     model.eval()
     for name, level in OPTIMISATIONS.items():
         settings = onnxruntime.SessionOptions()
         settings.graph_optimization_level = level
         session = onnxruntime.InferenceSession(folder / "train.onnx", settings, providers=["CPUExecutionProvider"])
         inputs = {session.get_inputs()[0].name: images.numpy()}
-        answers[name] = [session.run(None, inputs)[0] for _ in range(3)]
-    right = {name: [(answer.argmax(1) == labels.numpy()).sum() for answer in found] for name, found in answers.items()}
-    return {name: list(map(int, counts)) for name, counts in right.items()}
+        right[name] = count(session.run(None, inputs)[0] for _ in range(3))
+    return right
 
 
 def times_faster(functions: dict, baseline: str) -> dict:

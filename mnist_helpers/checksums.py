@@ -1,5 +1,7 @@
 """The md5 sums of the MNIST files: a home without torch, so that the doctor can read them when torch is broken."""
 
+import hashlib
+
 ARCHIVE_MD5 = {  # torchvision's own list, MNIST.resources
     "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
     "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
@@ -12,3 +14,8 @@ EXTRACTED_MD5 = {  # torchvision trusts an extracted file without looking; these
     "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
+
+
+def md5(content: bytes) -> str:
+    """Return the md5 sum as these lists have it; it tells damage, not malice, so that strict systems allow it."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -2,7 +2,6 @@
 
 import contextlib
 import gzip
-import hashlib
 import os
 import socket
 import tempfile
@@ -15,7 +14,7 @@ from torchvision.datasets import MNIST
 from torchvision.datasets.utils import download_url
 
 from mnist_helpers import CourseError
-from mnist_helpers.checksums import ARCHIVE_MD5, EXTRACTED_MD5
+from mnist_helpers.checksums import ARCHIVE_MD5, EXTRACTED_MD5, md5
 from mnist_helpers.files import sweep, written_whole
 
 ROOT = Path(__file__).resolve().parents[1] / "data"
@@ -83,11 +82,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _is_sound(content: bytes | None, name: str) -> bool:
-    return content is not None and _md5(content) == EXTRACTED_MD5[name]
-
-
-def _md5(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+    return content is not None and md5(content) == EXTRACTED_MD5[name]
 
 
 def _archive(path: Path) -> bytes:
@@ -97,7 +92,7 @@ def _archive(path: Path) -> bytes:
         content = path.read_bytes() if os.path.exists(path) else _fetch(path)
     except OSError as error:
         raise CourseError(f"{path} cannot be read ({error.strerror}), but a file was expected; {remedy}.") from None
-    found, expected = _md5(content), ARCHIVE_MD5[path.name]
+    found, expected = md5(content), ARCHIVE_MD5[path.name]
     if found != expected:
         size = f"{len(content):,} bytes"
         raise CourseError(f"{path} is damaged ({size}, md5 {found}; expected md5 {expected}); {remedy}.")

@@ -9,7 +9,6 @@ It needs nothing but Python itself: a package that is missing, raises, hangs or 
 from __future__ import annotations  # an older Python reads as far as the check that refuses it
 
 import argparse
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -24,7 +23,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_helpers.checksums import ARCHIVE_MD5, EXTRACTED_MD5
+from mnist_helpers.checksums import ARCHIVE_MD5, EXTRACTED_MD5, md5
+from mnist_helpers.terminal import show_every_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PROBES = Path(__file__).with_name("doctor_probes.py")
@@ -172,7 +172,7 @@ def dataset(root: Path = ROOT / "data") -> Iterator[Finding]:
 def md5_of(path: Path) -> str:
     """Return the md5 of a file, or why there is none."""
     try:
-        return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        return md5(path.read_bytes())
     except OSError as error:
         return str(error)
 
@@ -476,7 +476,7 @@ def main() -> int:
         "Exit code 0: nothing failed; 1: something did.",
     )
     parser.parse_args()
-    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a path's letters
+    show_every_name()
     levels = []
     for finding in examine():
         print(finding, flush=True)

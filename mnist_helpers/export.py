@@ -8,6 +8,7 @@ from torch import nn
 
 from mnist_helpers import CourseError, data, onnx_file
 from mnist_helpers.files import written_whole
+from mnist_helpers.network import in_eval_mode
 
 
 def to_onnx(model: nn.Module, images: torch.Tensor, path: Path, metadata: dict[str, str] | None = None) -> Path:
@@ -40,13 +41,11 @@ def to_onnx_from_pixels(model: nn.Module, path: Path, metadata: dict[str, str] |
     """
     device = next((weights.device for weights in model.parameters()), None)
     example = torch.zeros(2, 28, 28, dtype=torch.uint8, device=device)
-    return _write(FromPixels(model).train(model.training), example, "images", "probabilities", path, metadata)
+    return _write(FromPixels(model), example, "images", "probabilities", path, metadata)
 
 
 def _write(model: nn.Module, example: torch.Tensor, takes: str, gives: str, path: Path, metadata) -> Path:
-    mode = model.training
-    model.eval()
-    try:
+    with in_eval_mode(model):
         program = torch.onnx.export(
             model,
             (example,),
@@ -56,8 +55,6 @@ def _write(model: nn.Module, example: torch.Tensor, takes: str, gives: str, path
             dynamo=True,
             verbose=False,
         )
-    finally:
-        model.train(mode)
     content = program.model_proto
     for node in content.graph.node:
         del node.metadata_props[:]  # stack traces, with the paths of the machine that exported it

@@ -1,5 +1,8 @@
 """The network of the lab report, the table of its layers, and the network of chapter 05."""
 
+import contextlib
+from collections.abc import Iterator
+
 import pandas as pd
 import torch
 import torch.nn.functional as F
@@ -74,6 +77,17 @@ class ConvNet(nn.Module):
         return F.log_softmax(self.head(x.flatten(1)), dim=1)  # [N, 10]
 
 
+@contextlib.contextmanager
+def in_eval_mode(model: nn.Module) -> Iterator[nn.Module]:
+    """Put `model` into eval mode for the block; afterwards each of its parts is in the mode in which it was."""
+    modes = {part: part.training for part in model.modules()}
+    try:
+        yield model.eval()
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
+
+
 def layer_table(model: nn.Module, images: torch.Tensor) -> pd.DataFrame:
     """Run `images` through `model` once and list its layers in the order in which they ran.
 
@@ -100,11 +114,8 @@ def layer_table(model: nn.Module, images: torch.Tensor) -> pd.DataFrame:
 
     leaves = [(name, layer) for name, layer in model.named_modules() if not list(layer.children())]
     handles = [layer.register_forward_hook(record(name)) for name, layer in leaves]
-    modes = {layer: layer.training for layer in model.modules()}
-    with torch.inference_mode():
-        model.eval()(images)  # in train mode batch normalisation would change its statistics
-    for layer, mode in modes.items():
-        layer.training = mode
+    with torch.inference_mode(), in_eval_mode(model):  # in train mode batch normalisation would change its statistics
+        model(images)
     for handle in handles:
         handle.remove()
     return pd.DataFrame(rows).set_index("layer")

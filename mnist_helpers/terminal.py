@@ -20,6 +20,11 @@ def show_every_name() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def print_nowhere() -> None:
+    """Go on after a BrokenPipeError, when nobody reads any more: or Python complains once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def first_process() -> bool:
     """Tell whether this process speaks and writes for all that torchrun started."""
     return os.environ.get("RANK", "0") == "0"

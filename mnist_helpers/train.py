@@ -27,7 +27,7 @@ from mnist_helpers.files import sweep, written_whole
 from mnist_helpers.processes import start
 from mnist_helpers.recipes import RECIPES, Recipe
 from mnist_helpers.runs import Run, describe, save_model
-from mnist_helpers.terminal import Parser, first_process, show_every_name, visible
+from mnist_helpers.terminal import Parser, first_process, print_nowhere, show_every_name, visible
 
 SECONDS = 5  # between checkpoints: one takes some hundredths of a second
 BETWEEN_LINES = 0.2  # seconds between two moves of the moving line
@@ -100,7 +100,8 @@ class Job:
 
     def __init__(self, options: argparse.Namespace, command: str):
         self.options, self.command = options, command
-        self.checkpoint = options.output / "checkpoint.pt"
+        names = ("checkpoint.pt", "model.pt", "result.json")
+        self.checkpoint, self.network_file, self.result_file = (options.output / name for name in names)
         self.check_folder()
         self.processes, device = start(options.device)
         train_set, self.held_out = data.load("train", device), None
@@ -121,10 +122,8 @@ class Job:
     def check_folder(self) -> None:
         """Refuse a folder that cannot be, or in which another run has written, unless that one is to go on."""
         folder = self.options.output
-        states = [self.checkpoint, checkpoints.before(self.checkpoint)]
-        ends = [folder / "model.pt", folder / "result.json"]
         try:
-            begun, ended = (any([path.exists() for path in paths]) for paths in (states, ends))
+            begun, ended = self.has_begun(), self.network_file.exists() or self.result_file.exists()
         except OSError as error:  # a name too long, a folder that may not be opened
             raise CourseError(f"{folder} cannot be used ({error.strerror}); choose another --output.") from None
         if begun and not self.options.resume:
@@ -132,13 +131,17 @@ class Job:
         if ended and not begun:
             raise CourseError(f"{folder} holds a run's result without its checkpoint; choose another --output.")
 
+    def has_begun(self) -> bool:
+        """Tell whether the folder holds a state of a run."""
+        return self.checkpoint.exists() or checkpoints.before(self.checkpoint).exists()
+
     def resume(self) -> None:
         """Go on from the newest sound checkpoint, or begin, and write where the run stands."""
         if self.processes.rank == 0:
             self.check_folder()  # once more: another run may have come and gone before this one had the folder
-            for name in (self.checkpoint.name, "model.pt", "result.json"):
-                sweep(self.options.output / name)
-        if not (self.options.resume and (self.checkpoint.exists() or checkpoints.before(self.checkpoint).exists())):
+            for path in (self.checkpoint, self.network_file, self.result_file):
+                sweep(path)
+        if not (self.options.resume and self.has_begun()):
             if self.options.resume:
                 self.say(f"There is no checkpoint in {self.options.output}: the run begins.")
             return self.save()
@@ -216,8 +219,8 @@ class Job:
         result |= {"images": len(self.held_out[1]), "correct": correct, "loss": loss}
         content = {"made_with": self.made_with(), "run": self.identity, "result": result, "history": history}
         if self.processes.rank == 0:
-            save_model(folder / "model.pt", self.run)
-            with written_whole(folder / "result.json") as file:
+            save_model(self.network_file, self.run)
+            with written_whole(self.result_file) as file:
                 file.write(json.dumps(content, indent=1).encode() + b"\n")
         self.say(f"{result['set']}: {share(correct, result['images'])}; {folder} has model.pt and result.json")
 
@@ -304,7 +307,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(visible(str(error)), file=sys.stderr)
         return 2
     except BrokenPipeError:  # nobody reads the lines, as in `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
+        print_nowhere()
         return 1
     except RuntimeError as error:
         if not (isinstance(error, dist.DistError) or "gloo" in str(error)):

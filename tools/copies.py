@@ -33,10 +33,10 @@ NO_SOLUTION = '    """Your instructor has the solution."""'
 def handout(target: Path) -> None:
     """Write the students' copy of the course to the folder `target`, in place of an older one."""
     with made_whole(target, mark="notebooks/01_data.ipynb") as folder:
-        hand_out(folder)
+        fill_handout(folder)
 
 
-def hand_out(target: Path) -> None:
+def fill_handout(target: Path) -> None:
     """Fill an empty folder with the students' copy."""
     for name in HANDED_OUT:
         if (ROOT / name).is_dir():
@@ -70,10 +70,10 @@ def without_solutions(source: str) -> str:
 def answers(target: Path) -> None:
     """Write every notebook, solved and executed, to the folder `target`; ends the program if one does not work out."""
     with made_whole(target, mark="01_data.ipynb") as folder:
-        solve_all(folder)
+        fill_answers(folder)
 
 
-def solve_all(target: Path) -> None:
+def fill_answers(target: Path) -> None:
     """Fill an empty folder with the notebooks, solved and executed."""
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         notebook = solved(run_notebooks.load(path), path)

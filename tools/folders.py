@@ -14,7 +14,8 @@ def made_whole(folder: Path, mark: str) -> Iterator[Path]:
 
     Raises CourseError, before that, for a `folder` that was made by something else: it has no file `mark` in it.
     """
-    if folder.exists() and not (folder / mark).exists() and not (folder.is_dir() and not any(folder.iterdir())):
+    ours, empty = (folder / mark).exists(), folder.is_dir() and not any(folder.iterdir())
+    if folder.exists() and not ours and not empty:
         raise CourseError(f"{folder} would be replaced, but it holds other things (no {mark}); choose another folder.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as aside:
