@@ -60,10 +60,10 @@ def start(device_name: str) -> tuple[Processes, torch.device]:
     Raises CourseError for a device that is not there.
     """
     rank, size = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
-    if size > 1 and device_name == "cuda":
-        device_name = f"cuda:{os.environ['LOCAL_RANK']}"
     device = choose_device(device_name)
     if device.type == "cuda":
+        if device.index is None:  # set_device takes no device without one; each process has a GPU of its own
+            device = choose_device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}")
         torch.cuda.set_device(device)
     if size == 1:
         return Processes(), device
