@@ -1,8 +1,8 @@
 """Write a file whole or not at all."""
 
 import contextlib
+import glob
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mnist_helpers import CourseError
+
+MARK = ".mnist-helpers-"  # in the names of temporary folders; no other program uses it
 
 
 @contextlib.contextmanager
@@ -22,7 +24,7 @@ def written_whole(path: Path, older: Path | None = None) -> Iterator[BinaryIO]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=path.name) as folder:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=_prefix(path)) as folder:
             temporary = Path(folder, path.name)
             with temporary.open("wb") as file:
                 yield file
@@ -37,8 +39,26 @@ def written_whole(path: Path, older: Path | None = None) -> Iterator[BinaryIO]:
 
 
 def sweep(path: Path, age: float = 0) -> None:
-    """Remove what `written_whole` left beside `path` when it was killed, if it is at least `age` seconds old."""
-    for folder in path.parent.glob(f"{path.name}????????"):
-        with contextlib.suppress(OSError):  # another process was faster
-            if time.time() - folder.stat().st_mtime >= age:
-                shutil.rmtree(folder, ignore_errors=True)
+    """Remove what `written_whole` left beside `path` when it was killed, if it is at least `age` seconds old.
+
+    Only a folder with this module's mark in its name goes, and only if it is ours and holds nothing but that one file.
+    """
+    for folder in path.parent.glob(f"{glob.escape(_prefix(path))}????????"):
+        with contextlib.suppress(OSError):  # another process was faster, or there is something else in it
+            if _is_ours(folder, path) and time.time() - folder.stat().st_mtime >= age:
+                (folder / path.name).unlink(missing_ok=True)
+                folder.rmdir()
+
+
+def _prefix(path: Path) -> str:
+    """Return how the name of the temporary folder for `path` begins."""
+    return f".{path.name}{MARK}"
+
+
+def _is_ours(folder: Path, path: Path) -> bool:
+    """Tell whether `written_whole` can have made this folder for `path`."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    mine = not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
+    content = [file for file in folder.iterdir() if file.name != path.name or not file.is_file() or file.is_symlink()]
+    return mine and not content

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from mnist_helpers import checkpoints, data, recipes, runs, train
-from mnist_helpers.processes import BatchNorm, Dropout, Processes, replace_layers
+from mnist_helpers.processes import BatchNorm, Dropout, Processes, replace_layers, start
 from mnist_helpers.recipes import RECIPES, Recipe
 from mnist_helpers.runs import Run
 from mnist_helpers.training import evaluate, seed_all
@@ -327,11 +327,25 @@ def test_resume_of_a_finished_run_changes_no_bit_and_makes_its_files_again(tmp_p
 def test_what_a_killed_write_left_is_swept(tmp_path, monkeypatch):
     killed_at_step_3(tmp_path, monkeypatch)
     for name in ("checkpoint.pt", "model.pt", "result.json"):
-        (tmp_path / f"{name}abcd1234").mkdir()
-        (tmp_path / f"{name}abcd1234" / name).write_bytes(b"half")
+        folder = tmp_path / f".{name}.mnist-helpers-abcd1234"
+        folder.mkdir()
+        (folder / name).write_bytes(b"half")
     train.main(command(tmp_path, "--resume"))
     names = ["checkpoint.pt", "checkpoint_before.pt", "lock", "model.pt", "result.json"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_the_users_own_folders_are_never_swept(tmp_path, monkeypatch):
+    killed_at_step_3(tmp_path, monkeypatch)
+    marked = ".model.pt.mnist-helpers-"
+    for folder in ("model.pt_archive", "checkpoint.ptabcd1234", "result.json20261124", f"{marked}abcd1234/mine"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "model.pt").write_text("mine")
+    (tmp_path / f"{marked}linked00").symlink_to(tmp_path / "model.pt_archive")
+    before = {path for path in tmp_path.rglob("*") if "mine" in path.name or path.parent != tmp_path}
+    train.main(command(tmp_path, "--resume"))
+    assert len(before) >= 5 and all(path.exists() for path in before)
+    assert (tmp_path / "model.pt_archive" / "model.pt").read_text() == "mine"
 
 
 # bad input
@@ -528,6 +542,20 @@ def test_layers_of_a_whole_batch_are_replaced_and_keep_their_weights():
     assert nn.BatchNorm2d not in kinds and nn.Dropout not in kinds
     assert all(one is other for one, other in zip(model.parameters(), weights))
     assert_same(model.state_dict(), dict(before))
+
+
+@pytest.mark.parametrize("name, local_rank, expected", [("cuda", None, 0), ("cuda", "1", 1), ("cuda:1", "0", 1)])
+def test_a_gpu_is_set_by_its_index(name, local_rank, expected, monkeypatch):
+    """torch.cuda.set_device refuses "cuda" alone: its own check of the argument runs here, without a GPU."""
+    set_to = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: set_to.append(torch.cuda._get_device_index(device)))
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if local_rank is not None:
+        monkeypatch.setenv("LOCAL_RANK", local_rank)
+    assert start(name)[1] == torch.device("cuda", expected)
+    assert set_to == [expected]
 
 
 # several processes, as torchrun starts them
