@@ -1,5 +1,6 @@
 """A run: the training of a recipe that can stop after any batch and go on later, alone or among other processes."""
 
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -18,6 +19,10 @@ from mnist_helpers.files import written_whole
 from mnist_helpers.processes import Processes
 from mnist_helpers.recipes import Recipe, augment, build, make_optimizer, make_schedule
 from mnist_helpers.training import LOG_INTERVAL, evaluate, seed_all
+
+
+class Diverged(CourseError):
+    """The loss or a weight is no longer a finite number; no later step can mend that."""
 
 
 class Run:
@@ -90,27 +95,53 @@ class Run:
         epoch, batch = divmod(self.step, self.batches)
         self.history["examples"].append(epoch * len(self.images) + batch * self.recipe.batch_size)
         self.pending.append(self.processes.total(loss))
+        if loss.device.type == "cpu":  # fetching from a GPU would make each step wait for it
+            self.losses()
 
     def losses(self) -> list[float]:
-        """Return all losses that were recorded, fetching those that are still on the device."""
+        """Return all losses that were recorded, fetching those that are still on the device.
+
+        Raises Diverged if one of the new ones is not finite.
+        """
         if self.pending:
-            self.history["losses"] += torch.stack(self.pending).tolist()
-            self.pending = []
+            fetched, self.pending = torch.stack(self.pending).tolist(), []
+            self.check_finite(*fetched)
+            self.history["losses"] += fetched
         return self.history["losses"]
+
+    def check_finite(self, *losses: float) -> None:
+        """Raise Diverged if a loss, a weight or a statistic is not finite."""
+        if all(map(math.isfinite, losses)) and self.is_finite():
+            return
+        epoch, batch = divmod(self.step, self.batches)
+        raise Diverged(
+            f"the loss is no longer a finite number after {epoch} epochs and {batch} of {self.batches} batches, most "
+            f"likely because the learning rate of {self.recipe.learning_rate} is too large; choose a smaller "
+            "--learning-rate, and another --output."
+        )
+
+    def is_finite(self) -> bool:
+        """Tell whether all weights and statistics, and their averages, are finite."""
+        tensors = [*self.model.state_dict().values(), *self.average.state_dict().values()]
+        return all(bool(tensor.isfinite().all()) for tensor in tensors)
 
     def finished(self) -> nn.Module:
         """Return the network as the recipe reads digits with it: weights averaged, several places where it says so."""
         return finish(self.recipe, self.average.module)
 
     def evaluate(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[float, int]:
-        """Return the mean loss of the finished network over images [N, 1, 28, 28], and how many of the N are right."""
-        if self.processes.size == 1:
-            return evaluate(self.finished(), images, labels)
+        """Return the mean loss of the finished network over images [N, 1, 28, 28], and how many of the N are right.
+
+        Raises Diverged if the loss is not finite.
+        """
         share = self.processes.share(labels)
         loss, correct = evaluate(self.finished(), self.processes.share(images), share)
-        totals = torch.tensor([loss * len(share), correct], dtype=torch.float64, device=images.device)
-        loss, correct = self.processes.total(totals).tolist()
-        return loss / len(labels), round(correct)
+        if self.processes.size > 1:
+            totals = torch.tensor([loss * len(share), correct], dtype=torch.float64, device=images.device)
+            total, correct = self.processes.total(totals).tolist()
+            loss = total / len(labels)
+        self.check_finite(loss)
+        return loss, round(correct)
 
     def state(self) -> dict:
         """Return all that is needed to go on: plain values and tensors."""

@@ -26,7 +26,7 @@ from mnist_helpers import CourseError, checkpoints, data, provenance
 from mnist_helpers.files import sweep, written_whole
 from mnist_helpers.processes import start
 from mnist_helpers.recipes import RECIPES, Recipe
-from mnist_helpers.runs import Run, describe, save_model
+from mnist_helpers.runs import Diverged, Run, describe, save_model
 from mnist_helpers.terminal import Parser, first_process, print_nowhere, show_every_name, visible
 
 SECONDS = 5  # between checkpoints: one takes some hundredths of a second
@@ -162,8 +162,8 @@ class Job:
                 )
 
     def save(self) -> None:
-        """Write the whole state of the run; one process writes for all."""
-        if self.processes.rank == 0:
+        """Write the whole state of the run, if it is sound; one process writes for all."""
+        if self.processes.rank == 0 and self.run.is_finite():  # if not, the next loss ends the run in all processes
             content = {"run": self.identity, "made_with": self.made_with(), **self.run.state()}
             checkpoints.save_run(self.checkpoint, content)
         self.saved = time.monotonic()
@@ -183,6 +183,7 @@ class Job:
                 if time.monotonic() - self.saved > SECONDS:
                     self.save()
             if stop and self.processes.rank == 0 and self.run.step < self.run.steps:
+                self.run.check_finite()
                 self.save()
                 return False
         return True
@@ -204,6 +205,7 @@ class Job:
             history["epoch_losses"].append(loss)
             history["epoch_correct"].append(correct)
             line += f", validation {share(correct, len(self.held_out[1]))}"
+        self.run.check_finite()
         self.save()
         self.say(f"{line}, {seconds:.1f} s")
         self.begun = time.monotonic()
@@ -221,7 +223,7 @@ class Job:
         if self.processes.rank == 0:
             save_model(self.network_file, self.run)
             with written_whole(self.result_file) as file:
-                file.write(json.dumps(content, indent=1).encode() + b"\n")
+                file.write(json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")
         self.say(f"{result['set']}: {share(correct, result['images'])}; {folder} has model.pt and result.json")
 
 
@@ -305,7 +307,7 @@ def main(arguments: list[str] | None = None) -> int:
     except CourseError as error:
         if first_process():
             print(visible(str(error)), file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, Diverged) else 2
     except BrokenPipeError:  # nobody reads the lines, as in `| head`
         print_nowhere()
         return 1

@@ -348,6 +348,53 @@ def test_the_users_own_folders_are_never_swept(tmp_path, monkeypatch):
     assert (tmp_path / "model.pt_archive" / "model.pt").read_text() == "mine"
 
 
+# a learning rate that is too large
+
+
+def spoil_weights(step, patch):
+    """Let the weights become NaN in this step, as a learning rate that is too large does."""
+    real = Run.train_step
+
+    def spoiling(run, chosen):
+        real(run, chosen)
+        if run.step == step:
+            next(run.model.parameters()).data.fill_(float("nan"))
+
+    patch.setattr(Run, "train_step", spoiling)
+
+
+@pytest.mark.parametrize("seconds", [-1, 1000])  # between checkpoints: after each batch, or only after an epoch
+@pytest.mark.parametrize("step", [2, 6, 9])  # before a recorded loss, and where only the evaluation would tell
+@pytest.mark.parametrize("options", [[], ["--test"]])
+def test_a_loss_that_becomes_nan_ends_the_run_and_keeps_the_last_sound_state(
+    options, step, seconds, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(train, "SECONDS", seconds)
+    with monkeypatch.context() as patch:
+        spoil_weights(step, patch)
+        assert train.main(command(tmp_path, *options, batch_size=100 if not options else 140)) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "learning rate of 0.02 is too large" in said and said.endswith(".\n")
+    assert not (tmp_path / "result.json").exists() and not (tmp_path / "model.pt").exists()
+    kept = state_of(tmp_path)
+    assert kept["step"] == (step if seconds < 0 else step // 5 * 5)
+    assert all(tensor.isfinite().all() for tensor in [*kept["model"].values(), *kept["average"].values()])
+    assert train.main(command(tmp_path, "--resume", *options, batch_size=100 if not options else 140)) == 0
+
+
+def test_a_stop_after_nan_does_not_say_that_nothing_is_lost(tmp_path, monkeypatch, capsys):
+    def interrupted(run, chosen, real=Run.train_step):
+        real(run, chosen)
+        if run.step == 2:
+            next(run.model.parameters()).data.fill_(float("nan"))
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Run, "train_step", interrupted)
+    assert train.main(command(tmp_path)) == 1
+    said = capsys.readouterr()
+    assert "Stopped" not in said.out and "too large" in said.err
+
+
 # bad input
 
 
