@@ -32,6 +32,7 @@ from mnist_helpers.terminal import Parser, first_process, print_nowhere, show_ev
 SECONDS = 5  # between checkpoints: one takes some hundredths of a second
 BETWEEN_LINES = 0.2  # seconds between two moves of the moving line
 HIGHEST_RATE = 10.0
+WHERE = ("processes", "threads", "device", "torch", "processor")  # sums are rounded in another order elsewhere
 EPILOG = """\
 The output folder gets checkpoint.pt (the whole state of the run, every few seconds and after every epoch, and
 beside it the one before), and at the end model.pt (the network, for runs.load_model) and result.json. The empty file
@@ -150,6 +151,7 @@ class Job:
         self.run.restore(content)
         epoch, batch = divmod(self.run.step, self.run.batches)
         self.say(f"Going on after {epoch} epochs and {batch} of {self.run.batches} batches.")
+        self.compare_machines(content["made_with"])
 
     def check_identity(self, found: dict) -> None:
         """Refuse the checkpoint of a run with other choices."""
@@ -160,6 +162,15 @@ class Job:
                     f"{self.checkpoint} is of a run with {name.replace('_', ' ')} {found.get(name)}, but {expected} "
                     "was given; give the same, or choose another --output."
                 )
+
+    def compare_machines(self, found: dict) -> None:
+        """Say so if the run goes on where it does not give the same numbers bit for bit."""
+        expected = self.made_with()
+        found = found if isinstance(found, dict) else {}
+        names = [name for name in WHERE if found.get(name) != expected[name]]
+        if names:
+            changes = "; ".join(f"{name} {found.get(name)}, now {expected[name]}" for name in names)
+            self.say(f"The checkpoint was written elsewhere ({changes}): the result will not be the same bit for bit.")
 
     def save(self) -> None:
         """Write the whole state of the run, if it is sound; one process writes for all."""

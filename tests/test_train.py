@@ -395,6 +395,28 @@ def test_a_stop_after_nan_does_not_say_that_nothing_is_lost(tmp_path, monkeypatc
     assert "Stopped" not in said.out and "too large" in said.err
 
 
+# another machine
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({}, None),
+        ({"threads": 3}, "threads 3, now 1"),
+        ({"processes": 2}, "processes 2, now 1"),
+        ({"torch": "2.9.0"}, "torch 2.9.0, now "),
+    ],
+)
+def test_going_on_where_the_bits_differ_is_said_in_one_line(change, words, tmp_path, monkeypatch, capsys):
+    killed_at_step_3(tmp_path, monkeypatch)
+    state = state_of(tmp_path)
+    torch.save(state | {"made_with": state["made_with"] | change}, tmp_path / "checkpoint.pt")
+    capsys.readouterr()
+    assert train.main(command(tmp_path, "--resume")) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "bit for bit" in line]
+    assert len(lines) == bool(change) and (not change or words in lines[0])
+
+
 # bad input
 
 
