@@ -1,6 +1,9 @@
-"""The md5 sums of the MNIST files: a home without torch, so that the doctor can read them when torch is broken."""
+"""The checksums of the files that the course ships, without torch: the doctor reads them when torch is broken."""
 
 import hashlib
+from pathlib import Path
+
+from mnist_helpers import CourseError
 
 ARCHIVE_MD5 = {  # torchvision's own list, MNIST.resources
     "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
@@ -19,3 +22,27 @@ EXTRACTED_MD5 = {  # torchvision trusts an extracted file without looking; these
 def md5(content: bytes) -> str:
     """Return the md5 sum as these lists have it; it tells damage, not malice, so that strict systems allow it."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def sha256(content: bytes) -> str:
+    """Return the sha256 digest in hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def published_sha256(path: Path) -> str:
+    """Return the digest that SHA256SUMS, in the folder of `path`, lists for it.
+
+    The file has the format of the command sha256sum. Raises CourseError if it is missing or does not list `path`.
+    """
+    sums = path.with_name("SHA256SUMS")
+    try:
+        lines = sums.read_text(encoding="utf-8").splitlines()
+        return next(line.split()[0] for line in lines if line.split()[1:] == [path.name])
+    except (OSError, ValueError, StopIteration):
+        raise CourseError(f"{sums} has no digest of {path.name}; restore it with `git checkout models`.") from None
+
+
+def write_sha256(folder: Path, *names: str) -> None:
+    """Write the SHA256SUMS of these files of `folder`."""
+    lines = [f"{sha256((folder / name).read_bytes())}  {name}\n" for name in names]
+    (folder / "SHA256SUMS").write_text("".join(lines), encoding="utf-8", newline="\n")

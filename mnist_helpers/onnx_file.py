@@ -8,19 +8,24 @@ import onnxruntime
 from google.protobuf.message import Message
 
 from mnist_helpers import CourseError
+from mnist_helpers.checksums import sha256
 
 
-def read(path: Path) -> onnx.ModelProto:
+def read(path: Path, digest: str | None = None) -> onnx.ModelProto:
     """Read an ONNX file with all its weights; nothing in it is run, and no other file is opened.
 
-    Raises CourseError for a file that is missing, torn or no network, and for one that keeps weights in other files:
-    such a file names paths, which could lead anywhere.
+    `digest` is its sha256, if that is known. Raises CourseError for a file that is missing, torn or no network, whose
+    digest is another one, or that keeps weights in other files: such a file names paths, which could lead anywhere.
     """
     try:
         content = Path(path).read_bytes()
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise CourseError(f"{path} cannot be read ({reason}), but an ONNX file was expected; check the name.") from None
+    if digest is not None and sha256(content) != digest:
+        raise CourseError(
+            f"{path} is damaged (sha256 {sha256(content)}; expected {digest}); restore it with `git checkout models`."
+        )
     try:
         model = onnx.load_model_from_string(content)
         external = any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model))
@@ -47,12 +52,12 @@ def _tensors(message: Message) -> Iterator[onnx.TensorProto]:
                 yield from _tensors(part)
 
 
-def open_session(path: Path, threads: int = 0) -> onnxruntime.InferenceSession:
+def open_session(path: Path, threads: int = 0, digest: str | None = None) -> onnxruntime.InferenceSession:
     """Load an ONNX file into ONNX Runtime, on the CPU, with so many threads (0: as many as there are cores).
 
     Raises CourseError as `read` does, or if the file cannot be run.
     """
-    content = read(path).SerializeToString()
+    content = read(path, digest).SerializeToString()
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from mnist_helpers import CourseError, drawing, onnx_file
+from mnist_helpers.checksums import published_sha256
 from mnist_helpers.terminal import Parser, print_nowhere, show_every_name, visible
 
 MODEL = Path(__file__).resolve().parents[1] / "models" / "digits.onnx"
@@ -37,12 +38,14 @@ class Reader:
     """A network in an ONNX file that takes images uint8 [N, 28, 28] and gives probabilities [N, 10].
 
     `metadata` is what the file says of itself; `threads` is how many work on a batch, 0 for as many as there are
-    cores. Raises CourseError for a file that is missing, torn, keeps weights in other files, or has other inputs or
-    outputs.
+    cores. The course's own file must have its published digest: `checked` tells whether it was compared. Raises
+    CourseError for a file that is missing, torn, keeps weights in other files, or has other inputs or outputs.
     """
 
     def __init__(self, path: Path = MODEL, threads: int = 0):
-        self.path, self._session = path, onnx_file.open_session(path, threads)
+        self.checked = Path(path).resolve() == MODEL
+        digest = published_sha256(MODEL) if self.checked else None
+        self.path, self._session = path, onnx_file.open_session(path, threads, digest)
         takes, gives = self._session.get_inputs(), self._session.get_outputs()
         found = [(value.type, value.shape[1:]) for value in [*takes, *gives]]
         free = not any(isinstance(value.shape[0], int) for value in [*takes, *gives] if value.shape)
@@ -151,6 +154,8 @@ def main(arguments: list[str] | None = None) -> int:
         reader = Reader(options.model)
     except CourseError as error:
         parser.exit(2, f"{visible(str(error))}\n")
+    if not reader.checked:
+        print(visible(f"{options.model} has no published digest, so it was not checked for damage."), file=sys.stderr)
     try:
         return report(answers(reader, options.images), options.json)
     except BrokenPipeError:

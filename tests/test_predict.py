@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from mnist_helpers import data, export, onnx_file, predict
+from mnist_helpers.checksums import write_sha256
 from mnist_helpers.predict import MODEL, Reader, read
 from tests.notebook_checks import ROOT
 from tests.refusal import refused
@@ -120,6 +122,50 @@ def test_names_beyond_the_terminals_letters_are_printed(folder):
     (folder / "seven.PNG").rename(folder / "sieben \N{SNOWMAN}.png")
     done = run(folder / "sieben \N{SNOWMAN}.png", env={"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)})
     assert (done.returncode, done.stderr) == (0, "") and "sieben \\u2603.png" in done.stdout
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """A copy of the shipped network with its digest, in the place of the original."""
+    for name in (MODEL.name, "SHA256SUMS"):
+        shutil.copy(MODEL.with_name(name), tmp_path / name)
+    monkeypatch.setattr(predict, "MODEL", tmp_path / MODEL.name)
+    return predict.MODEL
+
+
+def test_every_flipped_bit_of_the_shipped_network_is_noticed(shipped):
+    assert Reader(shipped).checked
+    content, chance = shipped.read_bytes(), random.Random(1)
+    for _ in range(300):
+        damaged = bytearray(content)
+        damaged[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        shipped.write_bytes(damaged)
+        with refused("digits.onnx is damaged", "git checkout models"):
+            Reader(shipped)
+
+
+@pytest.mark.parametrize("sums", [None, "", "half a line", f"{'0' * 64}  digits.onnx", "0" * 64 + "  other.onnx"])
+def test_a_shipped_network_without_its_digest_is_refused(sums, shipped):
+    path = shipped.with_name("SHA256SUMS")
+    path.unlink() if sums is None else path.write_text(sums)
+    with refused("digits.onnx", "git checkout models"):
+        Reader(shipped)
+
+
+def test_the_published_digests_are_those_of_the_shipped_files(tmp_path):
+    names = ["report_net.onnx", "digits.onnx"]
+    for name in names:
+        shutil.copy(MODEL.with_name(name), tmp_path)
+    write_sha256(tmp_path, *names)
+    assert (tmp_path / "SHA256SUMS").read_text() == MODEL.with_name("SHA256SUMS").read_text()
+
+
+def test_a_network_of_ones_own_is_named_as_unchecked(tmp_path):
+    shutil.copy(MODEL, tmp_path / "own.onnx")
+    done = run("--model", tmp_path / "own.onnx", "notebooks/images/drawn_digit.png")
+    assert done.returncode == 0 and done.stdout.startswith("2 ")
+    assert sentence(done.stderr) and "own.onnx has no published digest" in done.stderr
+    assert run("--model", MODEL, "notebooks/images/drawn_digit.png").stderr == ""
 
 
 def changed(path, change):

@@ -126,9 +126,12 @@ BAD = {
     ),
     "a torn model": (
         lambda c: (c / "models" / "report_net.onnx").write_bytes(b"seven"),
-        ["report_net.onnx was refused", "git checkout"],
+        ["report_net.onnx is damaged", "git checkout"],
     ),
-    "a torn model of the pad": (lambda c: (c / "models" / "digits.onnx").write_bytes(b"seven"), ["digits.onnx was"]),
+    "a torn model of the pad": (
+        lambda c: (c / "models" / "digits.onnx").write_bytes(b"seven"),
+        ["digits.onnx is damaged"],
+    ),
     "a missing npm package": (lambda c: shutil.rmtree(c / "node_modules" / "mathjax"), ["tex-svg.js", "make site"]),
     "a missing script": (lambda c: (c / "mnist_helpers" / "pad.js").unlink(), ["pad.js is missing", "git checkout"]),
     "a broken link": (write_bad_link, ["Sphinx found", "build again"]),

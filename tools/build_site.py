@@ -19,6 +19,7 @@ from readme_picture import stored_picture
 from sphinx.cmd.build import build_main
 
 from mnist_helpers import CourseError, netron_page, onnx_file
+from mnist_helpers.checksums import published_sha256
 
 ROOT = Path(__file__).resolve().parents[1]
 NETRONS_MODEL, PADS_MODEL = Path("models", "report_net.onnx"), Path("models", "digits.onnx")
@@ -70,11 +71,13 @@ def read_executed(path: Path) -> nbformat.NotebookNode:
 
 
 def check_model(path: Path) -> None:
-    """Raise CourseError unless `path` is an ONNX file that stands alone."""
+    """Raise CourseError unless `path` is an ONNX file with its published digest."""
     try:
-        onnx_file.read(path)
+        onnx_file.read(path, published_sha256(path))
     except CourseError as error:
-        raise CourseError(f"{str(error).removesuffix('.')}, or restore it with `git checkout models`.") from None
+        remedy = "restore it with `git checkout models`"
+        sentence = str(error).removesuffix(".")
+        raise CourseError(f"{sentence if remedy in sentence else f'{sentence}, or {remedy}'}.") from None
 
 
 def lay_out(root: Path, node_modules: Path, source: Path) -> None:

@@ -28,6 +28,8 @@ A small convolutional network that reads one handwritten digit. [Draw a digit](d
 - **Output** `probabilities`: `float32` [N, 10], of the classes 0 to 9.
 - {kilobytes} kB, opset {opset}, no other file needed. PyTorch and ONNX Runtime differ by {difference} at most over the
   10,000 test images, and no prediction differs.
+- `models/SHA256SUMS` holds the file's digest. `predict` compares it and refuses a damaged file; `sha256sum -c
+  SHA256SUMS` does the same by hand.
 - Licence: {licence}. MNIST, which it learnt from, is usually passed on under CC BY-SA 3.0.
 
 ## How it was made

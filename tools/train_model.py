@@ -17,6 +17,7 @@ from torch import nn
 
 from mnist_helpers import data, export, provenance
 from mnist_helpers.augment import ShiftAverage
+from mnist_helpers.checksums import write_sha256
 from mnist_helpers.recipes import RECIPES, build, train
 from mnist_helpers.training import evaluate, train_report_net
 
@@ -85,3 +86,4 @@ def make_digits():
 if __name__ == "__main__":
     make_report_net()
     make_digits()
+    write_sha256(ROOT / "models", REPORT_NET.name, DIGITS.name)
