@@ -7,6 +7,7 @@ PY := .venv/bin/python
 export IPYTHONDIR := $(CURDIR)/.venv/ipython
 export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export ORT_DISABLE_TELEMETRY := 1
 
 # Linux without a display: print the URL, and start no text browser in the terminal
 NO_BROWSER := $(if $(filter Linux,$(shell uname -s)),$(if $(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser))

@@ -14,14 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pandas as pd
 import provenance
 import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
 from torchvision.transforms.functional import InterpolationMode, affine
 
-from mnist_helpers import data, export
+from mnist_helpers import data, export, onnx_file
+from mnist_helpers.onnx_file import onnxruntime
 from mnist_helpers.predict import Reader
 from mnist_helpers.quantisation import to_int8
 from mnist_helpers.timing import interleaved, speedups
@@ -126,7 +125,8 @@ def int8(path, folder) -> dict:
     files = {"float32": path, "int8 static": folder / "static.onnx", "int8 dynamic": folder / "dynamic.onnx"}
     to_int8(path, images[:CALIBRATION], files["int8 static"])
     # unsigned weights: products with signed ones may overflow on x86-64 processors without VNNI
-    quantize_dynamic(onnx.load(path), files["int8 dynamic"], weight_type=QuantType.QUInt8)
+    tools = onnx_file.quantization()
+    tools.quantize_dynamic(onnx.load(path), files["int8 dynamic"], weight_type=tools.QuantType.QUInt8)
     answers = {name: in_batches(Reader(file), held_out.numpy()).argmax(1) for name, file in files.items()}
     results = {
         name: {

@@ -1,11 +1,17 @@
-"""Open an ONNX file that came from anywhere, without torch: whole, standing alone, and runnable, or refused."""
+"""Open an ONNX file that came from anywhere, without torch: whole, standing alone, and runnable, or refused.
+
+This is the one module that imports ONNX Runtime, after mnist_helpers/__init__.py has switched off its telemetry: the
+others take it from here.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import onnx
 import onnxruntime
 from google.protobuf.message import Message
+from onnxruntime import InferenceSession
 
 from mnist_helpers import CourseError
 from mnist_helpers.checksums import sha256
@@ -52,18 +58,24 @@ def _tensors(message: Message) -> Iterator[onnx.TensorProto]:
                 yield from _tensors(part)
 
 
-def open_session(path: Path, threads: int = 0, digest: str | None = None) -> onnxruntime.InferenceSession:
+def open_session(path: Path, threads: int = 0, digest: str | None = None) -> InferenceSession:
     """Load an ONNX file into ONNX Runtime, on the CPU, with so many threads (0: as many as there are cores).
 
     Raises CourseError as `read` does, or if the file cannot be run.
     """
     content = read(path, digest).SerializeToString()
-    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4  # what goes wrong is raised, and told in one sentence
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises its own types, which it does not make public
         reason = type(error).__name__
         raise CourseError(f"{path} was refused ({reason}), but an ONNX file was expected; export it again.") from None
+
+
+def quantization() -> ModuleType:
+    """Return ONNX Runtime's tools for 8 bits; they are loaded here, since `predict` starts faster without them."""
+    import onnxruntime.quantization.shape_inference
+
+    return onnxruntime.quantization

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 import train_model
-from onnxruntime import InferenceSession
 from torchvision.transforms.functional import InterpolationMode, affine
 
 from mnist_helpers import data, export, onnx_file
 from mnist_helpers.augment import ShiftAverage
 from mnist_helpers.network import Net
+from mnist_helpers.onnx_file import InferenceSession
 from mnist_helpers.predict import Reader
 from mnist_helpers.quantisation import to_int8
 from mnist_helpers.recipes import RECIPES, build
