@@ -47,7 +47,7 @@ bench: .venv/.installed  ## measure the training code and several processes agai
 
 results: .venv/.installed  ## train with several seeds what chapters 03 and 05 compare, and time it (an hour)
 	$(PY) benchmarks/report_seeds.py
-	$(PY) benchmarks/recipes.py
+	$(PY) benchmarks/recipe_seeds.py
 	$(PY) benchmarks/time_to_accuracy.py
 
 best: .venv/.installed  ## train chapter 05's long recipe with several seeds, test it, and ship it (an hour)

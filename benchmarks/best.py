@@ -7,12 +7,12 @@ command goes on from there (delete the file of results to begin anew). Takes hal
 import dataclasses
 import statistics
 
-import provenance
+import results_file
 import torch
 
 from mnist_helpers import data
+from mnist_helpers._support.atomic_files import atomic_write
 from mnist_helpers.checkpoints import FOLDER
-from mnist_helpers.files import written_whole
 from mnist_helpers.recipes import RECIPES, train
 from mnist_helpers.training import evaluate
 
@@ -21,7 +21,7 @@ SEEDS = [1, 2, 3, 4, 5]
 
 def kept(recipe: dict) -> dict[str, int]:
     """Return the results that the file holds for this recipe, by seed."""
-    stored = provenance.read("best")
+    stored = results_file.read_results("best")
     return stored["test_correct"] if stored.get("recipe") == recipe else {}
 
 
@@ -39,10 +39,10 @@ def main():
     for seed in SEEDS:
         if str(seed) not in test_correct:
             model = train(RECIPES["best"], *train_set, seed, follow)
-            with written_whole(FOLDER / f"best_seed_{seed}.pt") as file:
+            with atomic_write(FOLDER / f"best_seed_{seed}.pt") as file:
                 torch.save(model.state_dict(), file)
             _, test_correct[str(seed)] = evaluate(model, *test_set)
-            provenance.write("best", recipe=recipe, test_images=len(test_set[1]), test_correct=test_correct)
+            results_file.write_results("best", recipe=recipe, test_images=len(test_set[1]), test_correct=test_correct)
         print(f"seed {seed}: {test_correct[str(seed)]} of 10000 right", flush=True)
     percent = [correct / 100 for correct in test_correct.values()]
     print(f"mean {statistics.mean(percent):.3f} %, standard deviation {statistics.stdev(percent):.3f}")

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pandas as pd
-import provenance
+import results_file
 import torch
 from torchvision.transforms.functional import InterpolationMode, affine
 
 from mnist_helpers import data, export, onnx_file
+from mnist_helpers.export import to_int8
 from mnist_helpers.onnx_file import onnxruntime
 from mnist_helpers.predict import Reader
-from mnist_helpers.quantisation import to_int8
 from mnist_helpers.timing import interleaved, speedups
 from mnist_helpers.training import predict, train_report_net
 
@@ -196,7 +196,7 @@ def main():
             "card": card(paths["best"]),
         }
     print(tables(results))
-    print("written:", provenance.write("deployment", **results))
+    print("written:", results_file.write_results("deployment", **results))
 
 
 def averaging(paths, images) -> dict:

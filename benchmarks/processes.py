@@ -15,15 +15,15 @@ import sys
 import time
 
 import pandas as pd
-import provenance
+import results_file
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from mnist_helpers import data
-from mnist_helpers.processes import Processes, start
 from mnist_helpers.recipes import RECIPES
-from mnist_helpers.runs import Run
+from mnist_helpers.trainer.distributed import Processes, start
+from mnist_helpers.trainer.run import Run
 
 BATCHES = {64: 120, 128: 80, 512: 24}  # global batch size, and the steps that are measured at once
 ROUNDS = 7
@@ -93,7 +93,7 @@ def main():
     job.check_returncode()
     results = {batch: summary(seconds) for batch, seconds in json.loads(job.stdout).items()}
     print(table(results))
-    print("written:", provenance.write("processes", recipe="good", rounds=ROUNDS, times_faster=results))
+    print("written:", results_file.write_results("processes", recipe="good", rounds=ROUNDS, times_faster=results))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import time
 from functools import partial
 
 import pandas as pd
-import provenance
+import results_file
 import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Subset, TensorDataset
@@ -214,7 +214,7 @@ def main():
         "epoch_times_faster": whole_epochs(whole).to_dict("index"),
         "epoch_seconds": whole.round(3).to_dict("list"),
     }
-    print("written:", provenance.write("speed", **results))
+    print("written:", results_file.write_results("speed", **results))
 
 
 if __name__ == "__main__":

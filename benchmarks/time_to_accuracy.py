@@ -7,7 +7,7 @@ process, so that a busy machine slows all; a ratio is that of medians. Takes fiv
 import statistics
 import time
 
-import provenance
+import results_file
 from speed import new_model, report_loaders, report_test, train_on
 
 from mnist_helpers import data
@@ -51,7 +51,7 @@ def main():
     print(f"time of each recipe as a share of the report's three epochs (ratio of medians): {ratios}")
     rounded = {name: [round(value, 2) for value in times] for name, times in seconds.items()}
     results = {"share_of_report": ratios, "seconds": rounded, "test_correct": correct}
-    print("written:", provenance.write("time_to_accuracy", seeds=list(range(1, ROUNDS + 1)), **results))
+    print("written:", results_file.write_results("time_to_accuracy", seeds=list(range(1, ROUNDS + 1)), **results))
 
 
 if __name__ == "__main__":

@@ -12,14 +12,15 @@ import torch
 from torch import nn
 
 from mnist_helpers import CourseError
-from mnist_helpers.files import written_whole
+from mnist_helpers._support.atomic_files import atomic_write
+from mnist_helpers._support.paths import ARTIFACTS
 from mnist_helpers.training import History
 
-FOLDER = Path(__file__).resolve().parents[1] / "artifacts"  # what the notebooks write; ignored by git
+FOLDER = ARTIFACTS
 KEYS = {"network", "model", "optimizer_kind", "optimizer", "history", "random_state"}
 RUN_KEYS = {"run", "made_with", "step", "model", "average", "optimizer", "schedule", "history", "random_state"}
 REPORT_NET = FOLDER / "report_net.pt"  # written by chapter 03, read by chapter 04
-AGAIN = "run chapter 03 again"
+REMEDY = "run chapter 03 again"
 
 
 def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history: History) -> None:
@@ -35,7 +36,7 @@ def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history
         "history": asdict(history),
         "random_state": torch.get_rng_state(),
     }
-    with written_whole(Path(path)) as file:
+    with atomic_write(Path(path)) as file:
         torch.save(content, file)
 
 
@@ -46,12 +47,12 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None =
     Nothing in the file is executed (`weights_only`). Raises CourseError, leaving everything as it was, for a file that
     is missing, torn, not a checkpoint of the course, or of another network.
     """
-    content = read(Path(path), KEYS, AGAIN)
+    content = read_checkpoint(Path(path), KEYS, REMEDY)
     try:
         history = History(**content["history"])
         found = {name: (tensor.shape, str(tensor.dtype)) for name, tensor in content["model"].items()}
     except (TypeError, AttributeError):
-        raise CourseError(f"{path} is no checkpoint of this course; delete it and {AGAIN}.") from None
+        raise CourseError(f"{path} is no checkpoint of this course; delete it and {REMEDY}.") from None
     expected = {name: (tensor.shape, str(tensor.dtype)) for name, tensor in model.state_dict().items()}
     if found != expected:
         name, _ = min({*found.items()} ^ {*expected.items()}, key=str)
@@ -88,11 +89,11 @@ def save_run(path: Path, content: dict) -> None:
     Raises CourseError, leaving both as they were, if it cannot be written.
     """
     try:
-        read(path, RUN_KEYS, again="")
-        older = before(path)
+        read_checkpoint(path, RUN_KEYS, remedy="")
+        older = previous_checkpoint(path)
     except CourseError:
         older = None
-    with written_whole(path, older) as file:
+    with atomic_write(path, older) as file:
         torch.save(content, file)
 
 
@@ -102,16 +103,16 @@ def load_run(path: Path, say: Callable[[str], None]) -> dict:
     Nothing in the files is executed. Raises CourseError where neither is there, or neither is sound.
     """
     try:
-        return read(path, RUN_KEYS, again="train anew")
+        return read_checkpoint(path, RUN_KEYS, remedy="train anew")
     except CourseError as error:
-        if not before(path).exists():
+        if not previous_checkpoint(path).exists():
             raise
-        content = read(before(path), RUN_KEYS, again="train anew")
-        say(f"{str(error).split(';')[0]}: going on from the one before it, {before(path).name}.")
+        content = read_checkpoint(previous_checkpoint(path), RUN_KEYS, remedy="train anew")
+        say(f"{str(error).split(';')[0]}: going on from the one before it, {previous_checkpoint(path).name}.")
         return content
 
 
-def before(path: Path) -> Path:
+def previous_checkpoint(path: Path) -> Path:
     """Return where `save_run` keeps the state that it replaces."""
     return path.with_stem(f"{path.stem}_before")
 
@@ -125,13 +126,13 @@ def _sound(path: Path) -> bool:
         return False
 
 
-def read(path: Path, keys: set[str], again: str) -> dict:
+def read_checkpoint(path: Path, keys: set[str], remedy: str) -> dict:
     """Read a file that `torch.save` wrote, without executing anything in it; it must have these keys.
 
-    Raises CourseError, which says to do what `again` says, for a file that is missing, torn or something else.
+    Raises CourseError, which says to do what `remedy` says, for a file that is missing, torn or something else.
     """
     if not os.path.isfile(path):  # Path.is_file would raise where a name is too long
-        raise CourseError(f"{path} is not there, but a checkpoint was expected; {again}.")
+        raise CourseError(f"{path} is not there, but a checkpoint was expected; {remedy}.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
@@ -145,4 +146,4 @@ def read(path: Path, keys: set[str], again: str) -> dict:
             return content
         else:
             reason = "is no checkpoint of this course"
-    raise CourseError(f"{path} was given as a checkpoint, but it {reason}; delete it and {again}.")
+    raise CourseError(f"{path} was given as a checkpoint, but it {reason}; delete it and {remedy}.")

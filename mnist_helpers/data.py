@@ -14,10 +14,11 @@ from torchvision.datasets import MNIST
 from torchvision.datasets.utils import download_url
 
 from mnist_helpers import CourseError
-from mnist_helpers.checksums import ARCHIVE_MD5, EXTRACTED_MD5, md5
-from mnist_helpers.files import sweep, written_whole
+from mnist_helpers._support import paths
+from mnist_helpers._support.atomic_files import atomic_write, remove_stale_temporaries
+from mnist_helpers._support.checksums import ARCHIVE_MD5, EXTRACTED_MD5, md5
 
-ROOT = Path(__file__).resolve().parents[1] / "data"
+ROOT = paths.DATA
 MEAN, STD = 0.1307, 0.3081  # of the training pixels in 0..1, computed in chapter 01
 IMAGES, LABELS = "images-idx3-ubyte", "labels-idx1-ubyte"
 VALIDATION = 10_000  # images at the end of the training set that are held out for decisions
@@ -38,7 +39,7 @@ def verify(root: Path = ROOT) -> Path:
     raw = Path(root) / "MNIST" / "raw"
     archives = {name: _archive(raw / f"{name}.gz") for name in EXTRACTED_MD5}
     for name, archive in archives.items():
-        sweep(raw / name, ABANDONED)
+        remove_stale_temporaries(raw / name, ABANDONED)
         if not _is_sound(_read(raw / name), name):
             _extract(archive, raw / name)
     return raw
@@ -63,7 +64,7 @@ def _tensor(content: bytes, header: int) -> torch.Tensor:
 
 def _content(path: Path) -> bytes:
     """Return what the extracted file holds, or, where that is not sound, what its archive holds."""
-    sweep(path, ABANDONED)
+    remove_stale_temporaries(path, ABANDONED)
     content = _read(path)
     if _is_sound(content, path.name):
         return content
@@ -104,7 +105,7 @@ def _extract(archive: bytes, path: Path) -> None:
     if path.is_dir():
         raise CourseError(f"{path} is a folder, but a file was expected; remove it: the file is extracted again.")
     try:
-        with written_whole(path) as file:
+        with atomic_write(path) as file:
             file.write(gzip.decompress(archive))
     except CourseError:
         if not _is_sound(_read(path), path.name):  # on Windows no file is replaced that another process reads

@@ -23,8 +23,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_helpers.checksums import ARCHIVE_MD5, EXTRACTED_MD5, md5
-from mnist_helpers.terminal import show_every_name
+from mnist_helpers._support.checksums import ARCHIVE_MD5, EXTRACTED_MD5, md5
+from mnist_helpers._support.terminal import escape_unprintable
 
 ROOT = Path(__file__).resolve().parents[1]
 PROBES = Path(__file__).with_name("doctor_probes.py")
@@ -476,7 +476,7 @@ def main() -> int:
         "Exit code 0: nothing failed; 1: something did.",
     )
     parser.parse_args()
-    show_every_name()
+    escape_unprintable()
     levels = []
     for finding in examine():
         print(finding, flush=True)

@@ -1,5 +1,6 @@
-"""Export a network to ONNX and run it with ONNX Runtime."""
+"""Export a network to ONNX, run it with ONNX Runtime, and write its numbers in 8 bits instead of 32."""
 
+import tempfile
 from pathlib import Path
 
 import onnx
@@ -7,7 +8,7 @@ import torch
 from torch import nn
 
 from mnist_helpers import CourseError, data, onnx_file
-from mnist_helpers.files import written_whole
+from mnist_helpers._support.atomic_files import atomic_write
 from mnist_helpers.network import in_eval_mode
 
 
@@ -61,7 +62,7 @@ def _write(model: nn.Module, example: torch.Tensor, takes: str, gives: str, path
     onnx.helper.set_model_props(content, metadata or {})
     onnx.checker.check_model(content, full_check=True)
     path = Path(path)
-    with written_whole(path) as file:
+    with atomic_write(path) as file:
         file.write(content.SerializeToString())
     return path
 
@@ -71,7 +72,7 @@ def operators(path: Path) -> list[str]:
 
     Raises CourseError for a file that is missing, torn, or does not stand alone.
     """
-    return [node.op_type for node in onnx_file.read(path).graph.node]
+    return [node.op_type for node in onnx_file.read_onnx(path).graph.node]
 
 
 def run_onnx(path: Path, images: torch.Tensor) -> torch.Tensor:
@@ -91,3 +92,27 @@ def run_onnx(path: Path, images: torch.Tensor) -> torch.Tensor:
             "again, with a free batch size."
         ) from None
     return torch.from_numpy(log_probs)
+
+
+def to_int8(path: Path, images: torch.Tensor, target: Path) -> Path:
+    """Write the network of the ONNX file `path` with weights and activations in 8 bits; returns `target`.
+
+    `path` is a file of `to_onnx_from_pixels`; `images`, uint8 [N, 28, 28], are for calibration: the file is run on
+    them, to see how large the activations become. Raises CourseError if `target` cannot be written.
+    """
+    batches, tools = iter(images.split(64)), onnx_file.quantization()
+
+    class Reader(tools.CalibrationDataReader):
+        def get_next(self):
+            batch = next(batches, None)
+            return None if batch is None else {"images": batch.numpy()}
+
+    with tempfile.TemporaryDirectory() as folder:
+        prepared, written = Path(folder, "prepared.onnx"), Path(folder, "int8.onnx")
+        onnx.save(onnx_file.read_onnx(path), prepared)
+        tools.shape_inference.quant_pre_process(prepared, prepared, skip_symbolic_shape=True)
+        kinds = ["Conv", "Gemm", "MaxPool", "Relu"]  # not the preparation of the image, nor the probabilities
+        tools.quantize_static(prepared, written, Reader(), per_channel=True, op_types_to_quantize=kinds)
+        with atomic_write(Path(target)) as file:
+            file.write(written.read_bytes())
+    return target

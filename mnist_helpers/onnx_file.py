@@ -14,10 +14,10 @@ from google.protobuf.message import Message
 from onnxruntime import InferenceSession
 
 from mnist_helpers import CourseError
-from mnist_helpers.checksums import sha256
+from mnist_helpers._support.checksums import sha256
 
 
-def read(path: Path, digest: str | None = None) -> onnx.ModelProto:
+def read_onnx(path: Path, digest: str | None = None) -> onnx.ModelProto:
     """Read an ONNX file with all its weights; nothing in it is run, and no other file is opened.
 
     `digest` is its sha256, if that is known. Raises CourseError for a file that is missing, torn or no network, whose
@@ -61,9 +61,9 @@ def _tensors(message: Message) -> Iterator[onnx.TensorProto]:
 def open_session(path: Path, threads: int = 0, digest: str | None = None) -> InferenceSession:
     """Load an ONNX file into ONNX Runtime, on the CPU, with so many threads (0: as many as there are cores).
 
-    Raises CourseError as `read` does, or if the file cannot be run.
+    Raises CourseError as `read_onnx` does, or if the file cannot be run.
     """
-    content = read(path, digest).SerializeToString()
+    content = read_onnx(path, digest).SerializeToString()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4  # what goes wrong is raised, and told in one sentence

@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from mnist_helpers import CourseError, drawing, onnx_file
-from mnist_helpers.checksums import published_sha256
-from mnist_helpers.terminal import Parser, print_nowhere, show_every_name, visible
+from mnist_helpers._support.checksums import published_sha256
+from mnist_helpers._support.paths import MODELS
+from mnist_helpers._support.terminal import Parser, escape_unprintable, silence_stdout, visible
 
-MODEL = Path(__file__).resolve().parents[1] / "models" / "digits.onnx"
+MODEL = MODELS / "digits.onnx"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Reader:
         return Answer(str(path), digit, float(probabilities[digit]), probabilities.tolist())
 
 
-def read(paths: list[Path], model: Path = MODEL) -> list[Answer]:
+def read_digits(paths: list[Path], model: Path = MODEL) -> list[Answer]:
     """Read the digits in image files and in folders of them, in order; raises CourseError at the first that fails."""
     reader = Reader(model)
     return [reader.read(file) for path in paths for file in files(Path(path))]
@@ -149,7 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print a list with all ten probabilities")
     parser.add_argument("--model", type=Path, default=MODEL, help="an ONNX file (default: models/digits.onnx)")
     options = parser.parse_args(arguments)
-    show_every_name()
+    escape_unprintable()
     try:
         reader = Reader(options.model)
     except CourseError as error:
@@ -159,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return report(answers(reader, options.images), options.json)
     except BrokenPipeError:
-        print_nowhere()
+        silence_stdout()
         return 1
 
 

@@ -11,11 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mnist_helpers.data import check_batch, choose_device, load
+from mnist_helpers.data import Pair, check_batch, choose_device, load
 from mnist_helpers.network import Net
 
 LOG_INTERVAL = 10  # a loss is recorded every 10 batches, as in the report
-Split = tuple[torch.Tensor, torch.Tensor]  # images [N, 1, 28, 28] and labels [N]
 
 
 @dataclass
@@ -96,8 +95,8 @@ def whole_or_undone(model: nn.Module, optimizer: torch.optim.Optimizer, history:
 def fit(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    train_set: Split,
-    test_set: Split,
+    train_set: Pair,
+    test_set: Pair,
     epochs: int,
     history: History,
     batch_size: int = 64,

@@ -5,7 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from mnist_helpers import data, train
+from mnist_helpers import data
+from mnist_helpers.trainer import session as train
 
 SIZES = {"train": 700, "test": 300}
 HELD_OUT = 200

@@ -11,10 +11,10 @@ from torchvision.transforms.functional import InterpolationMode, affine
 
 from mnist_helpers import data, export, onnx_file
 from mnist_helpers.augment import ShiftAverage
+from mnist_helpers.export import to_int8
 from mnist_helpers.network import Net
 from mnist_helpers.onnx_file import InferenceSession
 from mnist_helpers.predict import Reader
-from mnist_helpers.quantisation import to_int8
 from mnist_helpers.recipes import RECIPES, build
 from mnist_helpers.training import predict, seed_all
 from tests.notebook_checks import ROOT
@@ -24,7 +24,7 @@ from tests.refusal import refused
 @pytest.fixture(scope="module")
 def report_net():
     """The report's network with the weights that are committed."""
-    stored = onnx_file.read(ROOT / "models" / "report_net.onnx").graph.initializer
+    stored = onnx_file.read_onnx(ROOT / "models" / "report_net.onnx").graph.initializer
     weights = {w.name: torch.from_numpy(np.frombuffer(w.raw_data, "f4").reshape(w.dims).copy()) for w in stored[:8]}
     model = Net().eval()
     model.load_state_dict(weights)

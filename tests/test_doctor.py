@@ -17,7 +17,8 @@ import pytest
 from packaging.requirements import Requirement
 from torchvision.datasets import MNIST
 
-from mnist_helpers import checksums, data, doctor
+from mnist_helpers import data, doctor
+from mnist_helpers._support import checksums
 from tests.notebook_checks import ROOT
 
 CRASHES = {

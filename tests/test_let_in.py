@@ -19,8 +19,11 @@ import serve_site
 import torch
 import train_model
 
-from mnist_helpers import CourseError, checkpoints, netron_page, runs, train
+from mnist_helpers import CourseError, checkpoints
 from mnist_helpers.network import Net
+from mnist_helpers.trainer import run as runs
+from mnist_helpers.trainer import session as train
+from mnist_helpers.widgets import netron_page
 from tests.notebook_checks import ROOT
 from tests.test_checkpoints import Mischief
 

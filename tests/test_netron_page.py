@@ -8,7 +8,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from mnist_helpers import netron_page
+from mnist_helpers.widgets import netron_page
 from tests.refusal import refused
 
 

@@ -23,7 +23,7 @@ print(exercises.mean_accuracy.check(lambda correct, sizes: sum(correct) / sum(si
 """
 NETRON = """
 import urllib.request
-from mnist_helpers import netron_page
+from mnist_helpers.widgets import netron_page
 url = netron_page.serve({root!r} + "/models/report_net.onnx")
 print(len(urllib.request.urlopen(url).read()) > 1000)
 """

@@ -11,8 +11,8 @@ from torch import nn
 
 from mnist_helpers import data, drawing
 from mnist_helpers.network import Net
-from mnist_helpers.pad import PICTURE, Pad
 from mnist_helpers.training import predict
+from mnist_helpers.widgets.pad import PICTURE, Pad
 from tests.refusal import refused
 
 

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from mnist_helpers import data, export, onnx_file, predict
-from mnist_helpers.checksums import write_sha256
-from mnist_helpers.predict import MODEL, Reader, read
+from mnist_helpers._support.checksums import write_sha256
+from mnist_helpers.predict import MODEL, Reader, read_digits
 from tests.notebook_checks import ROOT
 from tests.refusal import refused
 
@@ -49,20 +49,20 @@ def sentence(text):
 
 
 def test_command_needs_no_torch():
-    code = "import sys, mnist_helpers.predict as p; p.read(['notebooks/images/drawn_digit.png']); "
+    code = "import sys, mnist_helpers.predict as p; p.read_digits(['notebooks/images/drawn_digit.png']); "
     code += "sys.exit(', '.join({'torch', 'torchvision', 'matplotlib', 'pandas'} & set(sys.modules)) or 0)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_function_reads_files_and_folders_in_order(folder):
-    found = read([folder, folder / "seven.PNG"])
+    found = read_digits([folder, folder / "seven.PNG"])
     assert [answer.digit for answer in found] == [1, 7, 7]
     for answer in found:
         assert sum(answer.probabilities) == pytest.approx(1, abs=1e-5)
         assert answer.confidence == max(answer.probabilities) == answer.probabilities[answer.digit] > 0.5
     with refused("notes.txt is no image"):
-        read([folder / "notes.txt"])
+        read_digits([folder / "notes.txt"])
 
 
 def test_command_prints_a_line_a_file(folder):
@@ -75,7 +75,7 @@ def test_command_prints_a_line_a_file(folder):
 
 def test_json_is_what_the_function_returns(folder):
     done = run("--json", folder)
-    assert json.loads(done.stdout) == [vars(answer) for answer in read([folder])]
+    assert json.loads(done.stdout) == [vars(answer) for answer in read_digits([folder])]
 
 
 def test_what_can_be_read_is_answered_and_the_rest_reported(folder):
@@ -255,7 +255,7 @@ def test_images_of_another_kind_are_refused(bad, reader):
         reader.probabilities(bad)
 
 
-@pytest.mark.parametrize("call", [onnx_file.read, onnx_file.open_session, export.operators])
+@pytest.mark.parametrize("call", [onnx_file.read_onnx, onnx_file.open_session, export.operators])
 def test_every_way_to_open_a_file_refuses_it_in_one_sentence(call, tmp_path):
     (tmp_path / "net.onnx").write_bytes(MODEL.read_bytes()[:5000])
     with refused("net.onnx was refused"):
@@ -283,7 +283,7 @@ def test_thirty_drawn_digits_are_read(tmp_path):
         for stroke in strokes:
             ImageDraw.Draw(paper).line([tuple(place) for place in stroke], fill=0, width=18, joint="curve")
         paper.save(tmp_path / f"{hand}_{digit}.png")
-    for answer in read([tmp_path]):
+    for answer in read_digits([tmp_path]):
         if not answer.file.endswith(f"_{answer.digit}.png"):
             wrong.append(answer)
     assert len(wrong) <= 1, wrong

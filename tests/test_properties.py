@@ -20,10 +20,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from mnist_helpers import CourseError, checkpoints, data, drawing, export, predict, runs, train
-from mnist_helpers.exercises.mechanism import CORRECT, NOT_ATTEMPTED, NOT_YET, verdict
+from mnist_helpers import CourseError, checkpoints, data, drawing, export, predict
+from mnist_helpers.exercises.core import CORRECT, NOT_ATTEMPTED, NOT_YET, verdict
 from mnist_helpers.network import Net
 from mnist_helpers.recipes import Recipe
+from mnist_helpers.trainer import run as runs
+from mnist_helpers.trainer import session as train
 from mnist_helpers.training import History
 from tests.exercises.mutants import CHAPTERS
 from tests.notebook_checks import ROOT

@@ -133,7 +133,10 @@ BAD = {
         ["digits.onnx is damaged"],
     ),
     "a missing npm package": (lambda c: shutil.rmtree(c / "node_modules" / "mathjax"), ["tex-svg.js", "make site"]),
-    "a missing script": (lambda c: (c / "mnist_helpers" / "pad.js").unlink(), ["pad.js is missing", "git checkout"]),
+    "a missing script": (
+        lambda c: (c / "mnist_helpers" / "widgets" / "pad.js").unlink(),
+        ["pad.js is missing", "git checkout"],
+    ),
     "a broken link": (write_bad_link, ["Sphinx found", "build again"]),
 }
 
@@ -158,7 +161,7 @@ def test_a_swap_that_fails_brings_the_old_folder_back(error, tmp_path, monkeypat
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "mark").write_text("the good one")
     monkeypatch.setattr(Path, "rename", rename)
-    with pytest.raises(error), folders.made_whole(tmp_path / "site", "mark") as new:
+    with pytest.raises(error), folders.atomic_folder(tmp_path / "site", "mark") as new:
         (new / "mark").write_text("the new one")
     assert (tmp_path / "site" / "mark").read_text() == "the good one"
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
@@ -170,7 +173,7 @@ def test_what_something_else_made_is_not_replaced(made, tmp_path):
     mine = target / "chapter.txt" if made == "folder" else target
     mine.parent.mkdir(exist_ok=True)
     mine.write_text("mine")
-    with refused("thesis would be replaced", "choose another folder"), folders.made_whole(target, "mark"):
+    with refused("thesis would be replaced", "choose another folder"), folders.atomic_folder(target, "mark"):
         pass
     assert mine.read_text() == "mine" and [path.name for path in tmp_path.iterdir()] == ["thesis"]
 

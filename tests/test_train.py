@@ -17,10 +17,12 @@ import pytest
 import torch
 from torch import nn
 
-from mnist_helpers import checkpoints, data, recipes, runs, train
-from mnist_helpers.processes import BatchNorm, Dropout, Processes, replace_layers, start
+from mnist_helpers import checkpoints, data, recipes
 from mnist_helpers.recipes import RECIPES, Recipe
-from mnist_helpers.runs import Run
+from mnist_helpers.trainer import run as runs
+from mnist_helpers.trainer import session as train
+from mnist_helpers.trainer.distributed import BatchNorm, Dropout, Processes, replace_layers, start
+from mnist_helpers.trainer.run import Run
 from mnist_helpers.training import evaluate, seed_all
 from tests import small_train
 from tests.refusal import refused
@@ -525,7 +527,7 @@ class Thread(Processes):
 
     table, barrier = {}, None
 
-    def total(self, values):
+    def all_reduce_sum(self, values):
         Thread.table[self.rank] = values.clone()
         Thread.barrier.wait(60)
         values.copy_(sum(Thread.table[rank] for rank in range(self.size)))
@@ -561,10 +563,10 @@ def test_batch_normalisation_of_shares_is_that_of_the_whole_batch(size):
     expected.backward(target)
 
     def work(processes):
-        mine = processes.share(x.detach()).requires_grad_()
+        mine = processes.shard(x.detach()).requires_grad_()
         part = BatchNorm(parts[processes.rank], processes)
         y = part(mine)
-        y.backward(processes.share(target))
+        y.backward(processes.shard(target))
         return y.detach(), mine.grad, part
 
     outputs, gradients, layers = zip(*together(size, work))
@@ -588,7 +590,7 @@ def test_dropout_of_shares_is_that_of_the_whole_batch(layer):
         seed_all(1)
         processes = Processes(rank, 3)
         part = Dropout(layer, processes)
-        parts.append(part(processes.share(x)))
+        parts.append(part(processes.shard(x)))
         assert torch.equal(torch.rand(1), drawn_next)  # the draws that follow are the same too
         assert torch.equal(part.eval()(x), x)
     assert torch.equal(torch.cat(parts), expected)
@@ -597,7 +599,7 @@ def test_dropout_of_shares_is_that_of_the_whole_batch(layer):
 def test_shares_are_the_batch_in_order_and_differ_by_one_at_most():
     for size in (1, 2, 3, 7):
         for batch in range(size, 20):
-            shares = [Processes(rank, size).share(torch.arange(batch)) for rank in range(size)]
+            shares = [Processes(rank, size).shard(torch.arange(batch)) for rank in range(size)]
             assert torch.equal(torch.cat(shares), torch.arange(batch))
             assert max(map(len, shares)) - min(map(len, shares)) <= 1
 

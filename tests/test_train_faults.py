@@ -10,7 +10,8 @@ import time
 import pytest
 import torch
 
-from mnist_helpers import checkpoints, train
+from mnist_helpers import checkpoints
+from mnist_helpers.trainer import session as train
 from tests.test_train import assert_same, command, small, start_two, state_of  # noqa: F401
 
 KILLS, WRITES = 30, 18  # a run writes 16 checkpoints, the network and the result
@@ -98,7 +99,7 @@ def test_thirty_kills_thirty_resumes_with_the_same_bits(tmp_path):
             attempt += 1  # the run had ended before its moment came
         folder = folder / str(attempt)
         for path in folder.glob("*.pt") if folder.exists() else []:
-            checkpoints.read(path, {"model"}, again="")  # whole: the names never hold a torn file
+            checkpoints.read_checkpoint(path, {"model"}, remedy="")  # whole: the names never hold a torn file
         newest = max([state_of(path.parent)["step"] for path in folder.glob("checkpoint.pt")], default=None)
         steps.append(newest)
         process = start(command(folder, "--resume", recipe="best", epochs=3))

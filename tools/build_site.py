@@ -14,14 +14,16 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import nbformat
-from folders import made_whole
+from folders import atomic_folder
 from readme_picture import stored_picture
 from sphinx.cmd.build import build_main
 
-from mnist_helpers import CourseError, netron_page, onnx_file
-from mnist_helpers.checksums import published_sha256
+from mnist_helpers import CourseError, onnx_file
+from mnist_helpers._support.checksums import published_sha256
+from mnist_helpers._support.paths import COURSE
+from mnist_helpers.widgets import netron_page
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = COURSE
 NETRONS_MODEL, PADS_MODEL = Path("models", "report_net.onnx"), Path("models", "digits.onnx")
 NODE_MODULES = ROOT / ".venv" / "npm" / "node_modules"
 FROM_NPM = {  # where a file of a package goes, below _static
@@ -73,7 +75,7 @@ def read_executed(path: Path) -> nbformat.NotebookNode:
 def check_model(path: Path) -> None:
     """Raise CourseError unless `path` is an ONNX file with its published digest."""
     try:
-        onnx_file.read(path, published_sha256(path))
+        onnx_file.read_onnx(path, published_sha256(path))
     except CourseError as error:
         remedy = "restore it with `git checkout models`"
         sentence = str(error).removesuffix(".")
@@ -88,7 +90,7 @@ def lay_out(root: Path, node_modules: Path, source: Path) -> None:
     shutil.copytree(root / "docs", source, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
     shutil.copytree(root / "notebooks", source / "notebooks", ignore=shutil.ignore_patterns(".*"))
     static = source / "_static"
-    copy(root / "mnist_helpers" / "pad.js", static)
+    copy(root / "mnist_helpers" / "widgets" / "pad.js", static)
     copy(root / PADS_MODEL, static / "models")
     for name, target in FROM_NPM.items():
         copy(node_modules / name, static / target)
@@ -120,7 +122,7 @@ def build(root: Path, node_modules: Path, output: Path) -> None:
 
     Raises CourseError, leaving `output` as it was, if that fails, or if something else is there.
     """
-    with made_whole(output, mark="netron/index.html") as pages:
+    with atomic_folder(output, mark="netron/index.html") as pages:
         source, doctrees = pages.with_name("source"), pages.with_name("doctrees")
         lay_out(root, node_modules, source)
         # -W: a warning fails the build; -E and a folder of its own: nothing is left from another one

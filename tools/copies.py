@@ -15,12 +15,13 @@ from pathlib import Path
 
 import nbformat
 import run_notebooks
-from folders import made_whole
+from folders import atomic_folder
 
 from mnist_helpers import CourseError
-from mnist_helpers.exercises.mechanism import CORRECT
+from mnist_helpers._support.paths import COURSE
+from mnist_helpers.exercises.core import CORRECT
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = COURSE
 HANDED_OUT = [
     *("LICENSE", "Makefile", "README.md", "constraints.txt", "environment.yml", "pyproject.toml"),
     *("benchmarks", "data", "mnist_helpers", "models", "notebooks", "tools"),
@@ -32,7 +33,7 @@ NO_SOLUTION = '    """Your instructor has the solution."""'
 
 def handout(target: Path) -> None:
     """Write the students' copy of the course to the folder `target`, in place of an older one."""
-    with made_whole(target, mark="notebooks/01_data.ipynb") as folder:
+    with atomic_folder(target, mark="notebooks/01_data.ipynb") as folder:
         fill_handout(folder)
 
 
@@ -69,7 +70,7 @@ def without_solutions(source: str) -> str:
 
 def answers(target: Path) -> None:
     """Write every notebook, solved and executed, to the folder `target`; ends the program if one does not work out."""
-    with made_whole(target, mark="01_data.ipynb") as folder:
+    with atomic_folder(target, mark="01_data.ipynb") as folder:
         fill_answers(folder)
 
 

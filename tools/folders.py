@@ -9,7 +9,7 @@ from mnist_helpers import CourseError
 
 
 @contextlib.contextmanager
-def made_whole(folder: Path, mark: str) -> Iterator[Path]:
+def atomic_folder(folder: Path, mark: str) -> Iterator[Path]:
     """Give an empty folder to fill, which takes the place of `folder` when the block ends; else the old one stays.
 
     Raises CourseError, before that, for a `folder` that was made by something else: it has no file `mark` in it.

@@ -5,11 +5,11 @@ Results: benchmarks/results/best.json (five seeds) and deployment.json (classes,
 
 import json
 import statistics
-from pathlib import Path
 
 from mnist_helpers import onnx_file
+from mnist_helpers._support.paths import COURSE
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = COURSE
 MODEL = ROOT / "models" / "digits.onnx"
 RESULTS = ROOT / "benchmarks" / "results"
 CARD = ROOT / "docs" / "model_card.md"
@@ -111,7 +111,7 @@ def common_mistakes(card: dict, least: int = 2) -> str:
 
 def render() -> str:
     """The card's text."""
-    model, best, deployment = onnx_file.read(MODEL), results("best"), results("deployment")
+    model, best, deployment = onnx_file.read_onnx(MODEL), results("best"), results("deployment")
     said = {entry.key: entry.value for entry in model.metadata_props}
     recipe, card = json.loads(said["recipe"]), deployment["card"]
     percent = [100 * right / best["test_images"] for right in best["test_correct"].values()]

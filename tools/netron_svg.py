@@ -11,10 +11,12 @@ import chromium
 import torch
 from playwright.sync_api import sync_playwright
 
-from mnist_helpers import export, netron_page
+from mnist_helpers import export
+from mnist_helpers._support.paths import NOTEBOOKS
 from mnist_helpers.network import Net
+from mnist_helpers.widgets import netron_page
 
-TARGET = Path(__file__).resolve().parents[1] / "notebooks" / "images" / "report_net.svg"
+TARGET = NOTEBOOKS / "images" / "report_net.svg"
 
 
 def draw(model: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Take the picture mnist_helpers/pad.png of the pad, with a digit drawn on it, in a headless Chromium.
+"""Take the picture mnist_helpers/widgets/pad.png of the pad, with a digit drawn on it, in a headless Chromium.
 
 Notebooks show it where no kernel runs. CHROMIUM names the browser's executable if it is not the one that Playwright has
 installed.
@@ -15,10 +15,11 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from mnist_helpers import data, drawing, export
+from mnist_helpers._support.paths import COURSE
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = COURSE
 MODEL = ROOT / "models" / "report_net.onnx"
-SCRIPT, PICTURE = (ROOT / "mnist_helpers" / name for name in ("pad.js", "pad.png"))
+SCRIPT, PICTURE = (ROOT / "mnist_helpers" / "widgets" / name for name in ("pad.js", "pad.png"))
 STROKE = [(88, 92), (94, 74), (110, 58), (132, 50), (156, 51), (176, 62), (186, 82), (184, 106), (174, 130)]  # a 2
 STROKE += [(152, 160), (128, 186), (104, 211), (88, 229), (86, 231), (112, 229), (146, 227), (178, 227), (202, 225)]
 PAGE = """<style>body { margin: 0; } .pad { margin: 0 !important; }</style><main></main><script type="module">

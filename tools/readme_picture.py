@@ -1,12 +1,12 @@
 """Copy the map of digits, as chapter 01 has stored it, to the picture that the README shows."""
 
 import base64
-from pathlib import Path
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parents[1]
-PICTURE = ROOT / "notebooks" / "images" / "digit_map.png"
+from mnist_helpers._support.paths import NOTEBOOKS
+
+PICTURE = NOTEBOOKS / "images" / "digit_map.png"
 
 
 def stored_picture(notebook: nbformat.NotebookNode, cell_id: str) -> bytes:
@@ -17,7 +17,7 @@ def stored_picture(notebook: nbformat.NotebookNode, cell_id: str) -> bytes:
 
 def stored_map() -> bytes:
     """Return the PNG that cell "map" of 01_data has stored."""
-    return stored_picture(nbformat.read(ROOT / "notebooks" / "01_data.ipynb", as_version=4), "map")
+    return stored_picture(nbformat.read(NOTEBOOKS / "01_data.ipynb", as_version=4), "map")
 
 
 if __name__ == "__main__":

@@ -20,10 +20,11 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from mnist_helpers import CourseError, provenance
-from mnist_helpers.files import written_whole
+from mnist_helpers import CourseError
+from mnist_helpers._support import provenance
+from mnist_helpers._support.atomic_files import atomic_write
+from mnist_helpers._support.paths import NOTEBOOKS
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # A page served by the kernel itself: its port is dead as soon as the kernel ends
@@ -126,7 +127,7 @@ def clean(notebook: nbformat.NotebookNode) -> None:
 
 def write(notebook: nbformat.NotebookNode, path: Path) -> None:
     """Write `notebook` to `path` whole or not at all; raises CourseError if it cannot be written."""
-    with written_whole(path) as file:
+    with atomic_write(path) as file:
         file.write(nbformat.writes(notebook).encode() + b"\n")
 
 

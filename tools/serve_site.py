@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
-from mnist_helpers.web import FolderHandler
+from mnist_helpers._support.paths import COURSE
+from mnist_helpers.widgets.file_server import FolderHandler
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = COURSE
 
 
 class Handler(FolderHandler):

@@ -10,18 +10,19 @@ which takes ten minutes. Seed 1 was chosen before the results of the five seeds 
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 import torch
 from torch import nn
 
-from mnist_helpers import data, export, provenance
+from mnist_helpers import data, export
+from mnist_helpers._support import provenance
+from mnist_helpers._support.checksums import write_sha256
+from mnist_helpers._support.paths import COURSE
 from mnist_helpers.augment import ShiftAverage
-from mnist_helpers.checksums import write_sha256
 from mnist_helpers.recipes import RECIPES, build, train
 from mnist_helpers.training import evaluate, train_report_net
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = COURSE
 REPORT_NET = ROOT / "models" / "report_net.onnx"
 DIGITS = ROOT / "models" / "digits.onnx"
 SEED = 1

@@ -7,7 +7,7 @@ import nbformat
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-from mnist_helpers import provenance
+from mnist_helpers._support import provenance
 
 PLACEHOLDER = "Netron opens here."  # of tools/run_notebooks.py
 CHAPTER = "notebooks/02_network"  # whose network the site's copy of Netron has

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from mnist_helpers.data import MEAN, STD
-from mnist_helpers.exercises.mechanism import Chapter, NotYet, array, same
+from mnist_helpers.exercises.core import Chapter, NotYet, array, same
 
 exercises = Chapter()
 DIGITS = torch.randint(0, 256, (5, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from mnist_helpers.exercises.mechanism import Chapter, NotYet, array, same
+from mnist_helpers.exercises.core import Chapter, NotYet, array, same
 
 exercises = Chapter()
 

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mnist_helpers.exercises.mechanism import Chapter, NotYet, array, random_numbers, same
+from mnist_helpers.exercises.core import Chapter, NotYet, array, random_numbers, same
 
 exercises = Chapter()
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from mnist_helpers.exercises.mechanism import Chapter, Lent, NotYet, array, random_numbers, same
+from mnist_helpers.exercises.core import Chapter, NotYet, PassedByReference, array, random_numbers, same
 
 exercises = Chapter()
 
@@ -448,7 +448,7 @@ def check_batch_norm(ask):
 
 def _check_mode(ask, arguments, case, wrong):
     """Compare the three answers one after the other, each with its known mistakes, and see what became of the input."""
-    lent = [value.clone().as_subclass(Lent) for value in arguments[:3]]
+    lent = [value.clone().as_subclass(PassedByReference) for value in arguments[:3]]
     found, right = ask(*lent, *arguments[3:]), torch_batch_norm(*arguments)
     count = len(found) if isinstance(found, (tuple, list)) else 1
     if count != 3:

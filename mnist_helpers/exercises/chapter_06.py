@@ -5,7 +5,7 @@ import statistics
 import pandas as pd
 import torch
 
-from mnist_helpers.exercises.mechanism import Chapter, Lent, NotYet, array, random_numbers, same
+from mnist_helpers.exercises.core import Chapter, NotYet, PassedByReference, array, random_numbers, same
 
 exercises = Chapter()
 
@@ -182,7 +182,7 @@ def _check_batches(batches, size, prefix=""):
 
 def _check_untouched(ask):
     given = IMAGES, LABELS, ORDER
-    lent = [tensor.clone().as_subclass(Lent) for tensor in given]
+    lent = [tensor.clone().as_subclass(PassedByReference) for tensor in given]
     ask(*lent, 3)
     for name, before, after in zip(["images", "labels", "order"], given, lent):
         if not torch.equal(before, after):

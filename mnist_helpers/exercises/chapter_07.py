@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mnist_helpers.exercises.mechanism import Chapter, NotYet, array, same
+from mnist_helpers.exercises.core import Chapter, NotYet, array, same
 
 exercises = Chapter()
 

@@ -10,7 +10,7 @@ from mnist_helpers import drawing
 from tests.browser import strokes
 from tests.notebook_checks import ROOT
 
-SCRIPTS = ["mnist_helpers/pad.js", "docs/_static/prepare.js", "docs/_static/draw.js"]
+SCRIPTS = ["mnist_helpers/widgets/pad.js", "docs/_static/prepare.js", "docs/_static/draw.js"]
 # answers as draw.js does, but with a network of the test's own; notes what it was asked
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <link rel="icon" href="data:,"><title>Pad</title><p id="before">Before the pad</p><main></main>

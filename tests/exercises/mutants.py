@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_helpers.exercises import mechanism
-from mnist_helpers.exercises.mechanism import CORRECT, verdict
+from mnist_helpers.exercises import core
+from mnist_helpers.exercises.core import CORRECT, verdict
 
 CHAPTERS = sorted(path.stem for path in Path(__file__).parent.glob("chapter_*.py"))
 OPERATORS = {
@@ -80,9 +80,9 @@ def mutants(exercise):
 def behaviour(probe, function):
     """What the function gives on the probe's inputs, as arrays, or the kind of its error."""
     try:
-        with mechanism.time_limit(1):
-            return [mechanism.array(value) for value in probe(function)]
-    except (Exception, mechanism.TooSlow) as error:
+        with core.time_limit(1):
+            return [core.array(value) for value in probe(function)]
+    except (Exception, core.TooSlow) as error:
         return type(error)
 
 

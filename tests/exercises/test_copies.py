@@ -11,7 +11,7 @@ import copies
 import nbformat
 import pytest
 
-from mnist_helpers.exercises.mechanism import CORRECT, Card
+from mnist_helpers.exercises.core import CORRECT, Card
 from tests.exercises.mutants import CHAPTERS
 from tests.notebook_checks import ROOT
 
@@ -68,16 +68,16 @@ def test_the_handout_has_the_networks_that_chapter_07_runs(handout):
 
 JUDGE = """
 import importlib
-from mnist_helpers.exercises import mechanism
+from mnist_helpers.exercises import core
 from tests.exercises import {chapter} as table
-assert mechanism.__file__.startswith({folder!r}), mechanism.__file__
+assert core.__file__.startswith({folder!r}), core.__file__
 for exercise in importlib.import_module("mnist_helpers.exercises.{chapter}").exercises:
     assert "Your instructor has the solution" in exercise.solution().code
-    assert exercise.check(lambda *arguments: ...).headline == mechanism.NOT_ATTEMPTED
+    assert exercise.check(lambda *arguments: ...).headline == core.NOT_ATTEMPTED
     for answer in table.RIGHT[exercise.name]:
-        assert exercise.check(answer).headline == mechanism.CORRECT, exercise.name
+        assert exercise.check(answer).headline == core.CORRECT, exercise.name
     for answer in table.WRONG[exercise.name].values():
-        assert exercise.check(answer).headline == mechanism.NOT_YET, exercise.name
+        assert exercise.check(answer).headline == core.NOT_YET, exercise.name
 """
 
 

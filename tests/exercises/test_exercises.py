@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from mnist_helpers import CourseError
-from mnist_helpers.exercises import mechanism
-from mnist_helpers.exercises.mechanism import CORRECT, NOT_ATTEMPTED, NOT_YET, Exercise, verdict
+from mnist_helpers.exercises import core
+from mnist_helpers.exercises.core import CORRECT, NOT_ATTEMPTED, NOT_YET, Exercise, verdict
 from mnist_helpers.network import Net
 from tests.exercises.mutants import CHAPTERS, examine
 
@@ -143,8 +143,8 @@ def endless(*_):
 
 @every_exercise
 def test_a_function_that_never_returns_is_stopped(exercise, monkeypatch):
-    limit = mechanism.time_limit
-    monkeypatch.setattr(mechanism, "time_limit", lambda: limit(0.1))
+    limit = core.time_limit
+    monkeypatch.setattr(core, "time_limit", lambda: limit(0.1))
     assert "did not return within" in exercise.check(endless).text
 
 
@@ -186,7 +186,7 @@ def test_progress_shows_the_three_states():
 
 
 def test_a_card_shows_what_a_student_wrote_as_text():
-    card = mechanism.Card(NOT_YET, "<b>x</b>", code="a < b")
+    card = core.Card(NOT_YET, "<b>x</b>", code="a < b")
     assert "<b>x</b>" not in card._repr_html_() and "a &lt; b" in card._repr_html_()
     assert repr(card) == "✗ not yet: <b>x</b>\na < b"
 
@@ -194,7 +194,7 @@ def test_a_card_shows_what_a_student_wrote_as_text():
 def test_the_students_line_is_named():
     source = "def answer(*_):\n    number = 0\n    return 1 // number\n"
     names = {}
-    mechanism.linecache.cache["<cell>"] = (len(source), None, source.splitlines(True), "<cell>")
+    core.linecache.cache["<cell>"] = (len(source), None, source.splitlines(True), "<cell>")
     exec(compile(source, "<cell>", "exec"), names)
     state, reason = verdict(lambda ask: ask(1), names["answer"])
     assert reason.endswith("in line 3 of its cell: return 1 // number")

@@ -12,7 +12,7 @@ import netron
 from IPython.display import HTML
 
 from mnist_helpers import CourseError
-from mnist_helpers.web import FolderHandler
+from mnist_helpers.widgets.file_server import FolderHandler
 
 PACKAGE = Path(netron.__file__).parent
 # Netron asks for consent unless it finds this cookie; answering for document.cookie keeps real cookies out altogether

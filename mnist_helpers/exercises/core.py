@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from mnist_helpers import CourseError
+from mnist_helpers._support.paths import PACKAGE
 
-PACKAGE = Path(__file__).resolve().parents[1]
 SECONDS = 5  # after which a check is stopped
 LONGEST = 10_000  # items taken from a student's generator, which may have no end
 NOT_ATTEMPTED, NOT_YET, CORRECT = "○ not attempted", "✗ not yet", "✓ correct"
@@ -239,7 +239,7 @@ def same(got, expected, wrong: dict | list = (), otherwise: str = "") -> None:
     raise NotYet(otherwise or f"the shape is right, but not the numbers{shown}.")
 
 
-class Lent(torch.Tensor):
+class PassedByReference(torch.Tensor):
     """A tensor that `ask` hands over itself, not a copy, so that the checker sees what was done to it."""
 
     def __deepcopy__(self, memo):

@@ -13,11 +13,11 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mnist_helpers import CourseError
+from mnist_helpers._support.atomic_files import atomic_write
 from mnist_helpers.augment import ShiftAverage
-from mnist_helpers.checkpoints import read
-from mnist_helpers.files import written_whole
-from mnist_helpers.processes import Processes
+from mnist_helpers.checkpoints import read_checkpoint
 from mnist_helpers.recipes import Recipe, augment, build, make_optimizer, make_schedule
+from mnist_helpers.trainer.distributed import Processes
 from mnist_helpers.training import LOG_INTERVAL, evaluate, seed_all
 
 
@@ -78,8 +78,8 @@ class Run:
     def train_step(self, chosen: torch.Tensor) -> None:
         """Change the weights once. Every process augments the whole batch, so that all draw the same numbers."""
         self.optimizer.zero_grad()
-        images = self.processes.share(augment(self.recipe, self.images[chosen]))
-        labels = self.processes.share(self.labels[chosen])
+        images = self.processes.shard(augment(self.recipe, self.images[chosen]))
+        labels = self.processes.shard(self.labels[chosen])
         loss = F.cross_entropy(self.parallel(images), labels, label_smoothing=self.recipe.label_smoothing)
         if self.processes.size > 1:  # a mean over processes follows: it becomes the mean over the batch
             loss = loss * (self.processes.size * len(images) / len(chosen))
@@ -94,7 +94,7 @@ class Run:
         """Keep a loss of the whole batch, against the examples that were seen before it."""
         epoch, batch = divmod(self.step, self.batches)
         self.history["examples"].append(epoch * len(self.images) + batch * self.recipe.batch_size)
-        self.pending.append(self.processes.total(loss))
+        self.pending.append(self.processes.all_reduce_sum(loss))
         if loss.device.type == "cpu":  # fetching from a GPU would make each step wait for it
             self.losses()
 
@@ -134,11 +134,11 @@ class Run:
 
         Raises Diverged if the loss is not finite.
         """
-        share = self.processes.share(labels)
-        loss, correct = evaluate(self.finished(), self.processes.share(images), share)
+        share = self.processes.shard(labels)
+        loss, correct = evaluate(self.finished(), self.processes.shard(images), share)
         if self.processes.size > 1:
             totals = torch.tensor([loss * len(share), correct], dtype=torch.float64, device=images.device)
-            total, correct = self.processes.total(totals).tolist()
+            total, correct = self.processes.all_reduce_sum(totals).tolist()
             loss = total / len(labels)
         self.check_finite(loss)
         return loss, round(correct)
@@ -207,7 +207,7 @@ def set_random_state(state: dict, device: torch.device) -> None:
 
 def save_model(path: Path, run: Run) -> None:
     """Write the run's network, with its averaged weights, and the recipe that says how it is built and used."""
-    with written_whole(path) as file:
+    with atomic_write(path) as file:
         torch.save({"recipe": asdict(run.recipe), "model": run.average.module.state_dict()}, file)
 
 
@@ -216,7 +216,7 @@ def load_model(path: Path) -> nn.Module:
 
     Nothing in the file is executed. Raises CourseError for a file that is missing, torn or something else.
     """
-    content = read(Path(path), {"recipe", "model"}, again="train anew")
+    content = read_checkpoint(Path(path), {"recipe", "model"}, remedy="train anew")
     try:
         recipe = Recipe(**content["recipe"])
         network = build(recipe).to(memory_format=torch.channels_last)

@@ -6,7 +6,7 @@ not run again (delete the file to do so). Takes three quarters of an hour.
 
 import dataclasses
 
-import provenance
+import results_file
 
 from mnist_helpers import data
 from mnist_helpers.recipes import RECIPES, Recipe, train
@@ -45,7 +45,7 @@ def ladder() -> dict[str, dict]:
 
 def kept(steps: dict[str, dict]) -> dict[str, dict]:
     """Add to each step the results that the file holds for the same recipe, by seed."""
-    stored = provenance.read("recipes").get("steps", {})
+    stored = results_file.read_results("recipes").get("steps", {})
     for name, step in steps.items():
         same = name in stored and stored[name]["recipe"] == step["recipe"]
         step["validation_correct"] = stored[name]["validation_correct"] if same else {}
@@ -60,7 +60,7 @@ def main():
         if str(seed) not in results:
             model = train(Recipe(**steps[name]["recipe"]), *train_set, seed)
             _, results[str(seed)] = evaluate(model, *validation_set)
-            provenance.write("recipes", seeds=SEEDS, validation_images=len(validation_set[1]), steps=steps)
+            results_file.write_results("recipes", seeds=SEEDS, validation_images=len(validation_set[1]), steps=steps)
             print(f"seed {seed}, {name}: {results[str(seed)]} right", flush=True)
 
 

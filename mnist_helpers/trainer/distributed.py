@@ -23,12 +23,12 @@ class Processes:
     size: int = 1
     batch: int = 0  # images in the batch that was shared last
 
-    def share(self, whole: torch.Tensor) -> torch.Tensor:
+    def shard(self, whole: torch.Tensor) -> torch.Tensor:
         """Return this process's part of a batch [N, ...]: neighbours, as many as the others have, or one more."""
         self.batch = len(whole)
         return whole[self.rank * self.batch // self.size : (self.rank + 1) * self.batch // self.size]
 
-    def total(self, values: torch.Tensor) -> torch.Tensor:
+    def all_reduce_sum(self, values: torch.Tensor) -> torch.Tensor:
         """Return the sum over all processes, in each of them."""
         if self.size > 1:
             dist.all_reduce(values)
@@ -38,7 +38,7 @@ class Processes:
         """Return mean and variance of the whole batch, from those of the shares: each [C], in each process."""
         rows = mean.new_zeros(self.size, 2, len(mean))
         rows[self.rank] = torch.stack([mean, var])
-        means, variances = self.total(rows).unbind(dim=1)  # [size, C]
+        means, variances = self.all_reduce_sum(rows).unbind(dim=1)  # [size, C]
         ends = torch.arange(self.size + 1) * self.batch // self.size
         weights = ends.diff().to(mean) / self.batch  # [size]
         mean = weights @ means
@@ -109,7 +109,7 @@ class Dropout(nn.Module):
         if self.whole_maps:
             shape[2:] = [1] * len(shape[2:])
         mask = torch.empty(shape, device=x.device).bernoulli_(1 - self.p).div_(1 - self.p)
-        return x * self.processes.share(mask)
+        return x * self.processes.shard(mask)
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -154,6 +154,6 @@ class Normalise(torch.autograd.Function):
         x, weight, mean, scale = context.saved_tensors
         x_hat = (x - mean[:, None, None]) * scale[:, None, None]
         mine = torch.stack([dy.sum(dim=(0, 2, 3)), (dy * x_hat).sum(dim=(0, 2, 3))])  # [2, C]
-        means = context.processes.total(mine.clone()) / context.count
+        means = context.processes.all_reduce_sum(mine.clone()) / context.count
         dx = (dy - means[0][:, None, None] - x_hat * means[1][:, None, None]) * (weight * scale)[:, None, None]
         return dx, mine[1], mine[0], None, None

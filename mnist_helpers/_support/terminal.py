@@ -13,14 +13,14 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{sentence}\n" if first_process() else "")
 
 
-def show_every_name() -> None:
+def escape_unprintable() -> None:
     """Let the output write as Python would (\\u20ac) the letters that a terminal cannot show, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a notebook's output has it not, and shows all letters
             stream.reconfigure(errors="backslashreplace")
 
 
-def print_nowhere() -> None:
+def silence_stdout() -> None:
     """Go on after a BrokenPipeError, when nobody reads any more: or Python complains once more at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

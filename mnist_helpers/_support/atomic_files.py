@@ -15,7 +15,7 @@ MARK = ".mnist-helpers-"  # in the names of temporary folders; no other program 
 
 
 @contextlib.contextmanager
-def written_whole(path: Path, older: Path | None = None) -> Iterator[BinaryIO]:
+def atomic_write(path: Path, older: Path | None = None) -> Iterator[BinaryIO]:
     """Open `path` for writing so that it changes whole or not at all.
 
     What the block writes goes to a file in a temporary folder beside `path`, is synced, and takes the name in one step:
@@ -38,8 +38,8 @@ def written_whole(path: Path, older: Path | None = None) -> Iterator[BinaryIO]:
         raise CourseError(f"{path} cannot be written ({why}); make room, or choose a folder that is yours.") from None
 
 
-def sweep(path: Path, age: float = 0) -> None:
-    """Remove what `written_whole` left beside `path` when it was killed, if it is at least `age` seconds old.
+def remove_stale_temporaries(path: Path, age: float = 0) -> None:
+    """Remove what `atomic_write` left beside `path` when it was killed, if it is at least `age` seconds old.
 
     Only a folder with this module's mark in its name goes, and only if it is ours and holds nothing but that one file.
     """
@@ -56,7 +56,7 @@ def _prefix(path: Path) -> str:
 
 
 def _is_ours(folder: Path, path: Path) -> bool:
-    """Tell whether `written_whole` can have made this folder for `path`."""
+    """Tell whether `atomic_write` can have made this folder for `path`."""
     if folder.is_symlink() or not folder.is_dir():
         return False
     mine = not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
