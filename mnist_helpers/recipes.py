@@ -1,7 +1,8 @@
-"""A recipe holds every choice of a training; `train` follows it. Chapter 05 finds the ones that are named here."""
+"""Recipes: every choice of a training run in one object, and `train`, which follows it. Taught in chapter 05."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,24 +21,24 @@ SHAPES = {"two blocks": TWO_BLOCKS, "four blocks": FOUR_BLOCKS, "five blocks": F
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every choice of one training. The defaults are the report's; `dataclasses.replace` changes one at a time."""
+    """All choices of a training run. The defaults are the report's; `dataclasses.replace` changes single ones."""
 
     network: str = "report"  # or a key of SHAPES
     width: int = 10  # channels of the first block
-    hidden: int = 50  # size of the fully connected layer between, 0 for none
+    hidden: int = 50  # size of the fully connected layer before the last one, 0 for none
     batch_norm: bool = False
     dropout: float = 0.5
     epochs: int = 3
     batch_size: int = 64
     optimizer: str = "SGD"  # or "AdamW"
-    learning_rate: float = 0.01  # the largest one, where there is a schedule
+    learning_rate: float = 0.01  # the peak learning rate if there is a schedule
     one_cycle: bool = False  # rise to the learning rate over 3/10 of the steps, then fall to zero
     shift: int = 0  # pixels
     degrees: float = 0.0
-    scale: float = 0.0  # share of the size
+    scale: float = 0.0  # as a fraction of the size
     label_smoothing: float = 0.0
-    ema: float = 0.0  # decay of the average of weights, 0 for none
-    tta: bool = False  # read each digit at five places
+    ema: float = 0.0  # decay of the moving average of the weights, 0 for none
+    tta: bool = False  # test-time augmentation: average over five positions of each digit
 
 
 _FAST = Recipe(
@@ -54,7 +55,7 @@ _FAST = Recipe(
     label_smoothing=0.05,
 )
 _GOOD = replace(_FAST, width=16, epochs=3, learning_rate=0.02, shift=1, ema=0.99)
-_LONG = {"network": "five blocks", "width": 24, "epochs": 20, "learning_rate": 0.01, "dropout": 0.1}
+_LONG: dict[str, Any] = {"network": "five blocks", "width": 24, "epochs": 20, "learning_rate": 0.01, "dropout": 0.1}
 RECIPES = {
     "report": Recipe(),
     "fast": _FAST,
@@ -64,22 +65,22 @@ RECIPES = {
 
 
 def build(recipe: Recipe) -> nn.Module:
-    """Make the recipe's network, untrained.
+    """Build the recipe's network, untrained.
 
-    Raises CourseError for a network that is not known, or a change to the report's, which is as it is.
+    Raises CourseError if the network is unknown, or if the recipe changes a layer of the report's network.
     """
     _check("network", recipe.network, ["report", *SHAPES])
     if recipe.network != "report":
         return ConvNet(SHAPES[recipe.network], recipe.width, recipe.hidden, recipe.dropout, recipe.batch_norm)
     for field in ("width", "hidden", "dropout", "batch_norm"):
         if getattr(recipe, field) != getattr(Recipe, field):
-            given = f"{field} {getattr(recipe, field)} was given for the report's network, but it is as it is"
-            raise CourseError(f"{given}; choose the network 'two blocks', which has its shape.")
+            given = f"{field} {getattr(recipe, field)} was given, but the report's network has no such option"
+            raise CourseError(f"{given}; choose the network 'two blocks', which has the same shape.")
     return Net()
 
 
 def make_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
-    """Make the recipe's optimizer for the weights of `model`. Raises CourseError for one that is not known."""
+    """Return the recipe's optimizer for the weights of `model`. Raises CourseError if it is unknown."""
     _check("optimizer", recipe.optimizer, ["SGD", "AdamW"])
     if recipe.optimizer == "AdamW":
         return torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99))
@@ -92,15 +93,15 @@ def _check(field: str, given: str, known: list[str]) -> None:
 
 
 def make_schedule(recipe: Recipe, optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:
-    """Make the learning rate's schedule: one linear rise and fall over all `steps`, or a rate that stays."""
+    """Return the learning rate schedule: one linear rise and fall over all `steps`, or a constant rate."""
     if not recipe.one_cycle:
         return LambdaLR(optimizer, lambda step: 1.0)
-    options = {"pct_start": 0.3, "anneal_strategy": "linear", "cycle_momentum": False}
+    options: dict[str, Any] = {"pct_start": 0.3, "anneal_strategy": "linear", "cycle_momentum": False}
     return OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps, **options)
 
 
 def augment(recipe: Recipe, images: torch.Tensor) -> torch.Tensor:
-    """Change a batch [N, 1, 28, 28] at random, as much as the recipe says."""
+    """Return a randomly changed copy of a batch [N, 1, 28, 28], with the recipe's augmentation."""
     if recipe.degrees or recipe.scale:
         images = random_affine(images, recipe.degrees, recipe.scale)
     return random_shift(images, recipe.shift) if recipe.shift else images
@@ -113,32 +114,41 @@ def all_batches(recipe: Recipe, images: torch.Tensor, labels: torch.Tensor) -> I
             yield images[chosen], labels[chosen]
 
 
-def train(
+def train_batch(
     recipe: Recipe,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
     images: torch.Tensor,
     labels: torch.Tensor,
-    seed: int,
-    on_progress: Callable[[float], None] | None = None,
-) -> nn.Module:
-    """Train the recipe's network on images [N, 1, 28, 28] and labels [N], from the seed on, and return it.
+    weight: float = 1.0,
+) -> torch.Tensor:
+    """Change the weights of `model` once, by a batch of images [N, 1, 28, 28] and labels [N]; return its loss.
 
-    What comes back reads digits as the recipe says: with averaged weights, and at five places each, where it says so.
-    It is in train mode: `evaluate` and `predict` put it into eval mode, and leave it there.
-    `on_progress` receives the fraction of the steps that is done, 0 to 1, after each.
+    The loss counts `weight` times: several processes that share one batch scale theirs by the size of their part.
+    """
+    optimizer.zero_grad()
+    log_probs = model(images)
+    loss = weight * F.cross_entropy(log_probs, labels, label_smoothing=recipe.label_smoothing)
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def train(recipe: Recipe, images: torch.Tensor, labels: torch.Tensor, seed: int, on_progress=None) -> nn.Module:
+    """Train the recipe's network on images [N, 1, 28, 28] and labels [N] and return it, in train mode.
+
+    If the recipe says so, its weights are averages, and it averages over five places of each digit.
+    `on_progress` is called after each step with the fraction of all steps that is done, 0 to 1.
     """
     seed_all(seed)
-    model = build(recipe).to(images.device, memory_format=torch.channels_last)
+    model = build(recipe).to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(recipe, model)
     steps = recipe.epochs * -(-len(images) // recipe.batch_size)
     schedule = make_schedule(recipe, optimizer, steps)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
     model.train()
     for step, (batch_images, batch_labels) in enumerate(all_batches(recipe, images, labels), start=1):
-        optimizer.zero_grad()
-        log_probs = model(augment(recipe, batch_images))
-        loss = F.cross_entropy(log_probs, batch_labels, label_smoothing=recipe.label_smoothing)
-        loss.backward()
-        optimizer.step()
+        train_batch(recipe, model, optimizer, augment(recipe, batch_images), batch_labels)
         schedule.step()
         average.update_parameters(model)
         if on_progress is not None:

@@ -38,6 +38,7 @@ def test_notebook_is_stored_as_it_should_be(notebooks, name, check):
         ("03_training", training, "train_epoch"),
         ("03_training", training, "evaluate"),
         ("05_improving", network, "block"),
+        ("05_improving", recipes, "train_batch"),
         ("05_improving", recipes, "train"),
         ("06_speed", timing, "interleaved"),
         ("06_speed", timing, "speedups"),

@@ -83,7 +83,9 @@ def test_the_command_trains_bit_for_bit_what_recipes_train_does(name, tmp_path):
 def test_losses_are_those_of_every_tenth_batch_before_its_step(tmp_path, monkeypatch):
     losses = []
     real = torch.nn.functional.cross_entropy
-    monkeypatch.setattr(runs.F, "cross_entropy", lambda *a, **o: losses.append(real(*a, **o)) or losses[-1])
+    monkeypatch.setattr(
+        torch.nn.functional, "cross_entropy", lambda *a, **o: losses.append(real(*a, **o)) or losses[-1]
+    )
     train.main(command(tmp_path, batch_size=40))  # 13 batches an epoch
     history = state_of(tmp_path)["history"]
     assert history["examples"] == [0, 400, 500, 900]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -16,7 +15,7 @@ from mnist_helpers import CourseError
 from mnist_helpers._support.atomic_files import atomic_write
 from mnist_helpers.augment import ShiftAverage
 from mnist_helpers.checkpoints import read_checkpoint
-from mnist_helpers.recipes import Recipe, augment, build, make_optimizer, make_schedule
+from mnist_helpers.recipes import Recipe, augment, build, make_optimizer, make_schedule, train_batch
 from mnist_helpers.trainer.distributed import Processes
 from mnist_helpers.training import LOG_INTERVAL, evaluate, seed_all
 
@@ -77,18 +76,14 @@ class Run:
 
     def train_step(self, chosen: torch.Tensor) -> None:
         """Change the weights once. Every process augments the whole batch, so that all draw the same numbers."""
-        self.optimizer.zero_grad()
         images = self.processes.shard(augment(self.recipe, self.images[chosen]))
         labels = self.processes.shard(self.labels[chosen])
-        loss = F.cross_entropy(self.parallel(images), labels, label_smoothing=self.recipe.label_smoothing)
-        if self.processes.size > 1:  # a mean over processes follows: it becomes the mean over the batch
-            loss = loss * (self.processes.size * len(images) / len(chosen))
-        loss.backward()
-        self.optimizer.step()
+        weight = self.processes.size * len(images) / len(chosen)  # the mean over processes becomes that over the batch
+        loss = train_batch(self.recipe, self.parallel, self.optimizer, images, labels, weight)
         self.schedule.step()
         self.average.update_parameters(self.model)
         if self.step % self.batches % LOG_INTERVAL == 0:
-            self.record(loss.detach() / self.processes.size)
+            self.record(loss / self.processes.size)
 
     def record(self, loss: torch.Tensor) -> None:
         """Keep a loss of the whole batch, against the examples that were seen before it."""
