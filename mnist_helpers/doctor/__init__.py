@@ -1,0 +1,1 @@
+"""Check an installation of the course, and name the commands that mend it: `python -m mnist_helpers.doctor`."""

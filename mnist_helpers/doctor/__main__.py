@@ -1,0 +1,63 @@
+"""The command line of the doctor. It needs no package, so that it can report a missing or broken one."""
+
+from __future__ import annotations  # Python 3.9 can then read as far as the check that refuses it
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from mnist_helpers._support.terminal import escape_unprintable
+from mnist_helpers.doctor import checks, facts, probes
+from mnist_helpers.doctor.checks import Finding
+
+
+def examine(answers: dict[str, dict[str, Any]]) -> Iterator[Finding]:
+    """Yield the findings; fill `answers` with those of the probes, which run during the other checks."""
+    python = checks.check_python()
+    yield python
+    if python.level == "fail":
+        return
+    installed = [name for name, version in checks.installed_versions().items() if version]
+    running = {"imports": probes.start("imports", *installed), "kernel": probes.start("kernel", "python3")}
+    for check in checks.QUICK:
+        yield from attempt(check)
+    for task, process in running.items():
+        answers[task] = probes.wait(process)
+        yield from attempt(checks.PROBED[task], answers[task])
+
+
+def attempt(check: Callable[..., Iterator[Finding]], *arguments: dict[str, Any]) -> Iterator[Finding]:
+    """Yield the findings of a check. If it raises an exception, that is a finding too."""
+    try:
+        yield from check(*arguments)
+    except Exception as error:
+        yield Finding("fail", check.__name__[6:], f"the check stopped with {type(error).__name__}: {error}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the findings, and return the exit code."""
+    description = "Check this installation, and name the commands that mend it. Exit code 1: a check failed."
+    parser = argparse.ArgumentParser(prog="python -m mnist_helpers.doctor", description=description)
+    parser.add_argument("--json", action="store_true", help="print one JSON object, for an issue report")
+    options = parser.parse_args(arguments)
+    escape_unprintable()
+    findings: list[Finding] = []
+    answers: dict[str, dict[str, Any]] = {}
+    for finding in examine(answers):
+        findings.append(finding)
+        if not options.json:
+            print(finding, flush=True)
+    levels = [finding.level for finding in findings]
+    if options.json:
+        report = {"facts": facts.collect(answers), "findings": [asdict(finding) for finding in findings]}
+        print(json.dumps(facts.redact(report), indent=2))
+    else:
+        print(f"{levels.count('pass')} passed, {levels.count('warn')} warned, {levels.count('fail')} failed")
+    return 1 if "fail" in levels else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

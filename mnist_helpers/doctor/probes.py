@@ -1,0 +1,97 @@
+"""What runs in a process of its own, because it may raise an exception, hang or crash.
+
+`start` gives this file to `python -` as its input, in the folder of the notebooks, so that modules are found as a
+notebook finds them. The process prints a JSON object for each answer.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from subprocess import PIPE, Popen
+from typing import Any
+
+OUTPUT = sys.stdout  # in a probe, what imported modules print goes to stderr
+LIMIT = 120  # seconds for a probe, which needs 5 to 20 if nothing is wrong
+KERNEL_LIMIT = 60
+MODULES = {"scikit-learn": "sklearn", "pillow": "PIL", "ipython": "IPython", "pyyaml": "yaml"}
+
+
+def start(*task: str) -> Popen[str]:
+    """Start a probe: "imports" and the packages, or "kernel" and the name of a kernel."""
+    root = Path(__file__).resolve().parents[2]
+    folder = root / "notebooks" if (root / "notebooks").is_dir() else root
+    command = [sys.executable, "-", *task]
+    with open(__file__, "rb") as source:
+        return Popen(command, stdin=source, stdout=PIPE, stderr=PIPE, cwd=folder, encoding="utf-8", errors="replace")
+
+
+def wait(process: Popen[str]) -> dict[str, Any]:
+    """Return the answers of a probe after its end; "ended" says how it ended."""
+    try:
+        output, errors = process.communicate(timeout=LIMIT)
+        ended = errors.strip().split("\n")[-1] or f"exit code {process.returncode}"
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, ended = process.communicate()[0], f"not finished after {LIMIT} s"
+    answers = {"ended": ended}
+    for line in output.splitlines():
+        if line.startswith("{") and line.endswith("}"):
+            answers.update(json.loads(line))
+    return answers
+
+
+def answer(**values: Any) -> None:
+    print(json.dumps(values), file=OUTPUT, flush=True)
+
+
+def imports(*packages: str) -> None:
+    """Import each package, then compute with torch; "trying" tells what a crash interrupted."""
+    errors: dict[str, str] = {}
+    for package in packages:
+        answer(trying=package, errors=errors)
+        try:
+            importlib.import_module(MODULES.get(package, package))
+        except BaseException as error:  # a broken package may raise anything, even SystemExit
+            errors[package] = f"{type(error).__name__}: {error}"
+    if "torch" in packages and "torch" not in errors:
+        answer(trying="torch", errors=errors)
+        answer(torch=torch_facts(sys.modules["torch"]))
+    answer(trying=None, errors=errors, imported=len(packages) - len(errors))
+
+
+def torch_facts(torch: Any) -> dict[str, Any]:
+    """Return the threads, the CUDA version torch was built for, the GPUs, and why the first cannot compute."""
+    gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    device = "cuda" if gpus else "mps" if torch.backends.mps.is_available() else "cpu"
+    facts = {"threads": torch.get_num_threads(), "cuda": torch.version.cuda, "gpus": gpus, "error": None}
+    try:
+        torch.ones(2, device=device).sum().item()
+    except Exception as error:
+        facts["error"] = f"{type(error).__name__}: {error}"
+    return facts | {"gpus": ["mps"] if device == "mps" else gpus}
+
+
+def kernel(name: str) -> None:
+    """Start the kernel, and ask which interpreter it runs and where it finds the course's helpers."""
+    from jupyter_client.kernelspec import get_kernel_spec
+    from jupyter_client.manager import run_kernel
+
+    helpers = "getattr(importlib.util.find_spec('mnist_helpers'), 'origin', None)"
+    facts = f"{{'executable': sys.executable, 'prefix': sys.prefix, 'helpers': {helpers}}}"
+    answer(program=get_kernel_spec(name).argv[0])
+    client: Any
+    with run_kernel(kernel_name=name, startup_timeout=KERNEL_LIMIT) as client:
+        asked = {"user_expressions": {"facts": facts}, "reply": True, "timeout": KERNEL_LIMIT}
+        reply = client.execute("import importlib.util, sys", **asked)
+    answer(facts=ast.literal_eval(reply["content"]["user_expressions"]["facts"]["data"]["text/plain"]))
+
+
+if __name__ == "__main__":
+    sys.stdout = sys.stderr
+    task = imports if sys.argv[1] == "imports" else kernel
+    task(*sys.argv[2:])
