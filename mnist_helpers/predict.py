@@ -149,8 +149,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = Parser(
         prog="python -m mnist_helpers.predict",
         description="Read one handwritten digit from each image file. Any image size is accepted, with "
-        "dark ink on light paper or light ink on a dark background. Exit code 0: all files were read; 1: some were not; "
-        "2: none was.",
+        "dark ink on light paper or light ink on a dark background. Exit code 0: all files were read; "
+        "1: some were not; 2: none was.",
     )
     parser.add_argument(
         "images", nargs="+", type=Path, metavar="IMAGE", help="an image file or a folder of image files"
