@@ -25,7 +25,7 @@ IMAGES, LABELS = "images-idx3-ubyte", "labels-idx1-ubyte"
 VALIDATION = 10_000  # images at the end of the training set, held out for validation
 Pair = tuple[torch.Tensor, torch.Tensor]  # images [N, 1, 28, 28] and labels [N]
 PREFIX = {"train": "train", "test": "t10k"}
-STALE_AFTER = 3600  # seconds after which a temporary file is left over from a killed process
+STALE_AFTER = 3600  # age in seconds at which a temporary folder counts as left over from a killed process
 DOWNLOAD_TIMEOUT = 20  # seconds without data before the next mirror is tried
 
 
@@ -182,8 +182,9 @@ def split(images: torch.Tensor, labels: torch.Tensor, held_out: int = VALIDATION
     """
     if len(images) != len(labels) or not 0 < held_out < len(labels):
         raise CourseError(
-            f"{len(images):,} images and {len(labels):,} labels were given, but equally many were expected, and "
-            f"more than the {held_out:,} to hold out; pass the images and labels that data.load('train') returns."
+            f"{len(images):,} images, {len(labels):,} labels and held_out={held_out:,} were given, but equal numbers "
+            "of images and labels were expected, and held_out from 1 to that number minus 1; pass the images and "
+            "labels that data.load('train') returns."
         )
     return (images[:-held_out], labels[:-held_out]), (images[-held_out:], labels[-held_out:])
 

@@ -145,7 +145,8 @@ def report(found: Iterator[tuple[Path, Answer | str]], as_json: bool) -> int:
     return 0 if not failures else 1 if failures < len(entries) else 2
 
 
-def main(arguments: list[str] | None = None) -> int:
+def _parser() -> Parser:
+    """Return the parser of the command line."""
     parser = Parser(
         prog="python -m mnist_helpers.predict",
         description="Read one handwritten digit from each image file. Any image size is accepted, with "
@@ -157,6 +158,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print JSON with all ten probabilities")
     parser.add_argument("--model", type=Path, default=MODEL, help="an ONNX file (default: models/digits.onnx)")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    parser = _parser()
     options = parser.parse_args(arguments)
     escape_unencodable()
     try:
