@@ -1,7 +1,7 @@
 """Train the recipe "best" on all 60,000 images with five seeds, and test each network once.
 
-The file of results is written after each run, and the network itself to artifacts/best_seed_N.pt; when stopped, the
-command goes on from there (delete the file of results to begin anew). Takes half an hour.
+After each run, the results file is updated and the network is saved to artifacts/best_seed_N.pt. If the command is
+stopped, the next call continues from there. To start again, delete the results file. Takes half an hour.
 """
 
 import dataclasses
@@ -19,14 +19,14 @@ from mnist_helpers.training import evaluate
 SEEDS = [1, 2, 3, 4, 5]
 
 
-def kept(recipe: dict) -> dict[str, int]:
-    """Return the results that the file holds for this recipe, by seed."""
+def stored_results(recipe: dict) -> dict[str, int]:
+    """Return the results for this recipe in the results file, by seed."""
     stored = results_file.read_results("best")
     return stored["test_correct"] if stored.get("recipe") == recipe else {}
 
 
-def follow(fraction):
-    """Tell when another epoch is done."""
+def print_epoch(fraction):
+    """Print a line after each epoch."""
     epochs = round(fraction * RECIPES["best"].epochs, 4)
     if epochs == int(epochs):
         print(f"epoch {epochs:.0f} of {RECIPES['best'].epochs}", flush=True)
@@ -35,10 +35,10 @@ def follow(fraction):
 def main():
     train_set, test_set = data.load("train"), data.load("test")
     recipe = dataclasses.asdict(RECIPES["best"])
-    test_correct = kept(recipe)
+    test_correct = stored_results(recipe)
     for seed in SEEDS:
         if str(seed) not in test_correct:
-            model = train(RECIPES["best"], *train_set, seed, follow)
+            model = train(RECIPES["best"], *train_set, seed, print_epoch)
             with atomic_write(FOLDER / f"best_seed_{seed}.pt") as file:
                 torch.save(model.state_dict(), file)
             _, test_correct[str(seed)] = evaluate(model, *test_set)

@@ -1,10 +1,10 @@
-"""What chapter 07 and the model card state: parity, speed, int8, and the mistakes of the network that is shipped.
+"""Measure the numbers of chapter 07 and the model card: parity, speed, int8, and the mistakes of the shipped network.
 
-Networks: the report's, as chapter 03 trains it, and that of the recipe "best", seed 1, which `make best` trains.
-Parity, the trap of train mode and the card are measured on the test set, and decide nothing. What int8 costs is
-measured on the last 10,000 training images, and calibrated on the first: these networks have learnt from both, so that
-only differences between two files mean something. Speeds are those of one thread each, since two pools of threads that
-take turns on one machine get in each other's way. Takes two minutes.
+Networks: the report's, trained as in chapter 03, and the recipe "best" with seed 1, trained by `make best`. Parity, the
+export in train mode and the numbers of the card are measured on the test set and not used for any decision. The
+accuracy of int8 is measured on the last 10,000 training images and calibrated on the first ones. The networks were
+trained on all of them, so that only the difference between two files is meaningful. All speeds are measured with one
+thread, since the thread pools of torch and ONNX Runtime would disturb each other. Takes two minutes.
 """
 
 import statistics
@@ -32,7 +32,7 @@ from train_model import best_network  # noqa: E402
 ROUNDS = {1: 40, 1000: 8}
 CALIBRATION = 512  # training images
 OPTIMISATIONS = {
-    "ONNX Runtime": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,  # what it does when nothing is said
+    "ONNX Runtime": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,  # the default
     "ONNX Runtime, graph as it is": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
 }
 
@@ -42,7 +42,7 @@ def in_batches(reader: Reader, images: np.ndarray) -> np.ndarray:
 
 
 def parity(model, path) -> dict:
-    """Compare the file with torch on all test images."""
+    """Compare the outputs of the file with torch on all test images."""
     images, labels = data.load_raw("test")
     expected, found = predict(model, data.normalise(images)).numpy(), in_batches(Reader(path), images.numpy())
     return {
@@ -53,10 +53,10 @@ def parity(model, path) -> dict:
 
 
 def in_train_mode(model, folder) -> dict[str, list[int]]:
-    """Export a network without eval(), and count what it reads right in three runs over the test set.
+    """Export a network in train mode, and count its correct predictions in three runs over the test set.
 
-    ONNX Runtime's optimisations take Dropout out of the graph, though the file says that it is on: so with and without
-    them, and PyTorch beside them.
+    The optimisations of ONNX Runtime remove Dropout even if it is active in the file. The runs are therefore made with
+    and without them, and with PyTorch.
     """
     images, labels = data.load("test")
 
@@ -78,7 +78,7 @@ def in_train_mode(model, folder) -> dict[str, list[int]]:
 
 
 def times_faster(functions: dict, baseline: str) -> dict:
-    """Time functions of a batch size in turns, for each batch size; {size: {name: [median, lowest, highest]}}."""
+    """Compare functions for each batch size; return {size: {name: [times faster, lowest, highest]}}."""
     results = {}
     for size, rounds in ROUNDS.items():
         seconds = interleaved({name: function(size) for name, function in functions.items()}, rounds)
@@ -109,7 +109,7 @@ def of_onnx_runtime(path, images):
 
 
 def repeats(size: int) -> int:
-    """How often a batch is run in one measurement: a single image takes less than the clock's own trembling."""
+    """Return the runs per measurement. A single image takes too little time to be measured on its own."""
     return 20 if size == 1 else 1
 
 
@@ -119,12 +119,12 @@ def speed(model, path, images) -> dict:
 
 
 def int8(path, folder) -> dict:
-    """Quantise a file in both ways, and compare size, speed and answers with those of the file."""
+    """Quantise a file statically and dynamically, and compare size, speed and predictions with the original."""
     images, labels = data.load_raw("train")
     held_out, labels = images[-data.VALIDATION :], labels[-data.VALIDATION :].numpy()
     files = {"float32": path, "int8 static": folder / "static.onnx", "int8 dynamic": folder / "dynamic.onnx"}
     to_int8(path, images[:CALIBRATION], files["int8 static"])
-    # unsigned weights: products with signed ones may overflow on x86-64 processors without VNNI
+    # unsigned weights: products with signed weights may overflow on x86-64 processors without VNNI
     tools = onnx_file.quantization()
     tools.quantize_dynamic(onnx.load(path), files["int8 dynamic"], weight_type=tools.QuantType.QUInt8)
     answers = {name: in_batches(Reader(file), held_out.numpy()).argmax(1) for name, file in files.items()}
@@ -143,21 +143,21 @@ def int8(path, folder) -> dict:
     return results
 
 
-def changed(reader: Reader, images: torch.Tensor, labels: np.ndarray) -> dict[str, int]:
-    """Count what is read right of the test digits inverted, shifted to the right, or turned, as in chapter 04."""
+def correct_when_changed(reader: Reader, images: torch.Tensor, labels: np.ndarray) -> dict[str, int]:
+    """Count the correct predictions for inverted, shifted and rotated test digits, as in chapter 04."""
 
-    def moved(pixels=0, degrees=0):
+    def transformed(pixels=0, degrees=0):
         return affine(images, degrees, [pixels, 0], 1.0, 0.0, interpolation=InterpolationMode.BILINEAR)
 
     variants = {"inverted": 255 - images}
-    variants |= {f"shifted by {pixels} pixels": moved(pixels=pixels) for pixels in (4, 6)}
-    variants |= {f"turned by {degrees} degrees": moved(degrees=degrees) for degrees in (15, 30, 45)}
+    variants |= {f"shifted by {pixels} pixels": transformed(pixels=pixels) for pixels in (4, 6)}
+    variants |= {f"turned by {degrees} degrees": transformed(degrees=degrees) for degrees in (15, 30, 45)}
     answers = {name: in_batches(reader, variant.numpy()).argmax(1) for name, variant in variants.items()}
     return {name: int((answer == labels).sum()) for name, answer in answers.items()}
 
 
 def card(path) -> dict:
-    """What the model card says of the test set: right answers, by class and on changed images, and the mistakes."""
+    """Return the test results of the model card: accuracy by class and on changed images, and the mistakes."""
     images, labels = data.load_raw("test")
     reader = Reader(path)
     probabilities = in_batches(reader, images.numpy())
@@ -167,7 +167,7 @@ def card(path) -> dict:
         "images_by_class": np.bincount(labels).tolist(),
         "correct_by_class": np.bincount(labels[predictions == labels], minlength=10).tolist(),
         "mean_confidence": round(float(confidence.mean()), 4),
-        "correct_when_changed": changed(reader, images, labels),
+        "correct_when_changed": correct_when_changed(reader, images, labels),
         "mistakes": [[int(i), int(labels[i]), int(predictions[i]), round(float(confidence[i]), 3)] for i in wrong],
     }
 
@@ -200,14 +200,14 @@ def main():
 
 
 def averaging(paths, images) -> dict:
-    """How many times longer five places take than one."""
+    """Return how many times slower the average over five positions is than a single one."""
     functions = {name: of_onnx_runtime(paths[name], images) for name in ("best", "best, one place")}
     ratios = times_faster(functions, "best")
     return {size: ratio["best, one place"] for size, ratio in ratios.items()}
 
 
 def tables(results: dict) -> str:
-    """What was measured, as Markdown."""
+    """Return the results as Markdown tables."""
     ratios = {
         f"{network}, batches of {size}": found["ONNX Runtime"]
         for network, sizes in results["onnx_runtime_times_faster"].items()

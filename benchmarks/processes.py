@@ -1,8 +1,9 @@
-"""Two processes with one thread each, against one process with one thread and with two: how many times faster a step?
+"""Compare a training step of two processes with one thread each to one process with one or two threads.
 
-The recipe "good", the same global batch for all. Two processes in two ways: with batch normalisation over the whole
-batch, as the course trains, and over each process's share, as PyTorch does by itself. The four take turns in one job of
-two processes, of which the second waits while the first works alone; a ratio is that of the medians. Takes two minutes.
+All use the recipe "good" and the same global batch size. Two processes are measured with batch normalisation over the
+global batch, as in the course, and over the batch of each process, which is PyTorch's default. The four variants take
+turns in one job of two processes, and the second process waits while the first works alone. Each ratio is a ratio of
+medians. Takes two minutes.
 """
 
 import dataclasses
@@ -25,14 +26,14 @@ from mnist_helpers.recipes import RECIPES
 from mnist_helpers.trainer.distributed import Processes, start
 from mnist_helpers.trainer.run import Run
 
-BATCHES = {64: 120, 128: 80, 512: 24}  # global batch size, and the steps that are measured at once
+BATCHES = {64: 120, 128: 80, 512: 24}  # global batch size: steps per measurement
 ROUNDS = 7
-WHOLE, SHARES = "two processes", "two processes, each its own statistics"
-NAMES = {"one thread": 1, "two threads": 2, WHOLE: 1, SHARES: 1}  # threads of each process
+GLOBAL, LOCAL = "two processes", "two processes, each its own statistics"
+NAMES = {"one thread": 1, "two threads": 2, GLOBAL: 1, LOCAL: 1}  # variant: threads of each process
 
 
-class Shares(Processes):
-    """Processes that share nothing but their gradients."""
+class LocalStatistics(Processes):
+    """Processes that average gradients, but keep their own statistics of batch normalisation."""
 
     def wrap(self, model):
         return DistributedDataParallel(model)
@@ -47,16 +48,16 @@ def seconds_a_step(run: Run, threads: int, steps: int) -> float:
 
 
 def measure(processes: Processes, train_set, batch_size: int) -> dict[str, list[float]]:
-    """Return the seconds of a step, by the name of who makes it; the first round warms up and is not counted."""
+    """Return the seconds per step of each variant. The first round is a warm-up and is not counted."""
     recipe = dataclasses.replace(RECIPES["good"], batch_size=batch_size, epochs=1000)
-    who = {name: Processes() for name in NAMES}
-    who |= {WHOLE: processes, SHARES: Shares(processes.rank, processes.size)}
-    runs = {name: Run(recipe, *train_set, 1, mine) for name, mine in who.items()}
+    groups = {name: Processes() for name in NAMES}
+    groups |= {GLOBAL: processes, LOCAL: LocalStatistics(processes.rank, processes.size)}
+    runs = {name: Run(recipe, *train_set, 1, group) for name, group in groups.items()}
     seconds = {name: [] for name in NAMES}
     for _ in range(1 + ROUNDS):
         for name, threads in NAMES.items():
             dist.barrier()
-            if processes.rank == 0 or who[name].size > 1:
+            if processes.rank == 0 or groups[name].size > 1:
                 seconds[name].append(seconds_a_step(runs[name], threads, BATCHES[batch_size]))
     return {name: times[1:] for name, times in seconds.items()}
 
@@ -71,7 +72,7 @@ def worker():
 
 
 def summary(seconds: dict[str, list[float]]) -> dict[str, float]:
-    """Return the milliseconds of a step on one thread, and how many times faster the others are (median and range)."""
+    """Return the milliseconds per step on one thread, and the speed-up of the other variants (median and range)."""
     alone = seconds["one thread"]
     result = {"one thread, ms": round(1000 * statistics.median(alone), 2)}
     for name in list(NAMES)[1:]:
@@ -82,7 +83,7 @@ def summary(seconds: dict[str, list[float]]) -> dict[str, float]:
 
 
 def table(results: dict[str, dict[str, float]]) -> str:
-    """The results as a Markdown table: a row a batch size, the milliseconds of one thread and the others' ratios."""
+    """Return a Markdown table with a row per batch size: milliseconds on one thread, and the speed-ups."""
     columns = ["one thread, ms", *list(NAMES)[1:]]
     return pd.DataFrame(results).T[columns].rename_axis("images in a step").to_markdown()
 

@@ -1,7 +1,8 @@
-"""One change at a time, each over five seeds: trained on 50,000 images, judged on the 10,000 of the validation set.
+"""Measure one change of the recipe at a time, with five seeds each, on the validation set.
 
-The file of results is written after each run; when stopped, the command goes on from there, and what is unchanged is
-not run again (delete the file to do so). Takes three quarters of an hour.
+Each network is trained on 50,000 images and evaluated on the other 10,000. The results file is updated after each run.
+If the command is stopped, the next call continues from there, without repeating the recipes that did not change. To
+start again, delete the file. Takes three quarters of an hour.
 """
 
 import dataclasses
@@ -13,11 +14,11 @@ from mnist_helpers.recipes import RECIPES, Recipe, train
 from mnist_helpers.training import evaluate
 
 SEEDS = [1, 2, 3, 4, 5]
-STEPS = [  # name, the step that it is compared with, and the one change between the two
+STEPS = [  # name, the step to compare with, and the change
     ("report", None, {}),
     ("AdamW", "report", {"optimizer": "AdamW", "learning_rate": 0.002}),
     ("one cycle", "AdamW", {"one_cycle": True, "learning_rate": 0.01}),
-    ("no dropout", "one cycle", {"network": "two blocks", "dropout": 0.0}),  # the report's network, but for dropout
+    ("no dropout", "one cycle", {"network": "two blocks", "dropout": 0.0}),  # the report's network without dropout
     ("batch norm", "no dropout", {"batch_norm": True}),
     ("four blocks", "batch norm", {"network": "four blocks", "hidden": 0}),
     ("width 16", "four blocks", {"width": 16}),
@@ -33,7 +34,7 @@ STEPS = [  # name, the step that it is compared with, and the one change between
 
 
 def ladder() -> dict[str, dict]:
-    """Build each step's recipe from that of the step before it, and add the recipes that chapter 05 ends with."""
+    """Return the recipe of each step, derived from its parent step, and the final recipes of chapter 05."""
     recipes, steps = {}, {}
     for name, parent, change in STEPS:
         recipes[name] = dataclasses.replace(recipes[parent] if parent else Recipe(), **change)
@@ -43,8 +44,8 @@ def ladder() -> dict[str, dict]:
     return steps
 
 
-def kept(steps: dict[str, dict]) -> dict[str, dict]:
-    """Add to each step the results that the file holds for the same recipe, by seed."""
+def add_stored_results(steps: dict[str, dict]) -> dict[str, dict]:
+    """Add to each step the results for the same recipe in the results file, by seed."""
     stored = results_file.read_results("recipes").get("steps", {})
     for name, step in steps.items():
         same = name in stored and stored[name]["recipe"] == step["recipe"]
@@ -54,7 +55,7 @@ def kept(steps: dict[str, dict]) -> dict[str, dict]:
 
 def main():
     train_set, validation_set = data.split(*data.load("train"))
-    steps = kept(ladder())
+    steps = add_stored_results(ladder())
     for seed, name in [(seed, name) for seed in SEEDS for name in steps]:
         results = steps[name]["validation_correct"]
         if str(seed) not in results:

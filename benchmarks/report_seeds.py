@@ -1,4 +1,4 @@
-"""Run the report's recipe with ten seeds: how far do results lie apart by chance alone? Takes two minutes."""
+"""Run the report's recipe with ten seeds to measure the random variation of its results. Takes two minutes."""
 
 import results_file
 

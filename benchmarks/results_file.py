@@ -1,4 +1,4 @@
-"""What a results file says about its own making."""
+"""Read and write the results files, which include how the results were made."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def write_results(name: str, **results) -> Path:
-    """Write `results` to results/NAME.json, with the command, versions, processor and date that they come from."""
+    """Write `results` to results/NAME.json, with the command, versions, processor and date; return the path."""
     command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
     made_with = {"command": command, **provenance.made_with(), "threads": torch.get_num_threads()}
     path = RESULTS / f"{name}.json"
@@ -23,6 +23,6 @@ def write_results(name: str, **results) -> Path:
 
 
 def read_results(name: str) -> dict:
-    """Read results/NAME.json, or nothing where it is not there."""
+    """Return the content of results/NAME.json, or an empty dict if the file does not exist."""
     path = RESULTS / f"{name}.json"
     return json.loads(path.read_text()) if path.exists() else {}

@@ -1,8 +1,8 @@
-"""What does each change to the report's code bring, and how far from the processor's peak does it end? (Chapter 06)
+"""Measure the effect of each change to the report's code, and the peak speed of the processor (chapter 06).
 
-Same network and SGD in all variants, 200 steps of 64 images each (the larger batches: as many images). They take turns
-in one process, so that a busy machine slows all; a ratio is that of medians. Then whole epochs with their tests: the
-report's code against the course's. Takes two minutes.
+All variants train the same network with SGD on the same number of images: 200 steps with a batch size of 64. They take
+turns in one process, so that other work on the machine slows all of them alike, and each ratio is a ratio of medians.
+Then whole epochs with tests compare the report's code to the course's. Takes two minutes.
 """
 
 import time
@@ -20,7 +20,7 @@ from mnist_helpers.network import Net, layer_table
 from mnist_helpers.training import History, evaluate, train_epoch
 
 STEPS, ROUNDS, EPOCHS = 200, 5, 3
-AFTER = {  # each variant, and the one that it changes in one thing
+AFTER = {  # variant: the variant from which it differs in one change
     "report": None,
     "2 workers": "report",
     "TensorDataset": "report",
@@ -35,7 +35,7 @@ AFTER = {  # each variant, and the one that it changes in one thing
 
 
 def report_dataset(train):
-    """The report's import: an image is opened, turned into a tensor and normalised each time that it is needed."""
+    """Return the report's dataset, which converts and normalises an image each time it is used."""
     scale = transforms.Compose([transforms.ToTensor(), transforms.Normalize((data.MEAN,), (data.STD,))])
     data.verify()
     return datasets.MNIST(data.ROOT, train=train, download=True, transform=scale)
@@ -49,7 +49,7 @@ def report_loaders():
 
 
 class Shuffled:
-    """Batches of one tensor, in a new random order each time that they are asked for."""
+    """Batches of a tensor, in a new random order in each iteration."""
 
     def __init__(self, images, labels, batch_size=64):
         self.images, self.labels, self.batch_size = images, labels, batch_size
@@ -81,12 +81,12 @@ def report_test(batches, model):
 
 def new_model(memory_format=torch.contiguous_format, device="cpu", **options):
     torch.manual_seed(1)
-    model = Net().to(device, memory_format=memory_format)
+    model = Net().to(device, memory_format=memory_format)  # type: ignore[call-overload]  # torch's stubs lack this overload
     return model, torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5, **options)
 
 
 def trainer(batches, **options):
-    """A function without arguments that trains a network of its own on these batches."""
+    """Return a function without arguments that trains a new network on these batches."""
     return partial(train_on, batches, *new_model(**options))
 
 
@@ -111,12 +111,18 @@ def on_one_thread(function):
 
 
 def variants(images, labels):
-    """The functions to time, by name; what this machine cannot do is left out, in a sentence."""
+    """Return the functions to time, by name. Variants that this machine does not support are skipped with a message."""
+    functions = supported_everywhere(images, labels) | machine_dependent(Shuffled(images, labels))
+    return {name: functions[name] for name in AFTER if name in functions}
+
+
+def supported_everywhere(images, labels):
+    """Return the variants that run on every machine."""
     part = Subset(report_dataset(train=True), range(len(images)))
     loader = partial(DataLoader, batch_size=64, shuffle=True)
     last = {"memory_format": torch.channels_last}
     batches = Shuffled(images, labels)
-    functions = {
+    return {
         "report": trainer(loader(part)),
         "2 workers": trainer(loader(part, num_workers=2)),
         "TensorDataset": trainer(loader(TensorDataset(images, labels))),
@@ -126,21 +132,27 @@ def variants(images, labels):
         "batches of 256": trainer(Shuffled(images, labels, batch_size=256), **last),
         "one thread": partial(on_one_thread, trainer(batches, **last)),
     }
+
+
+def machine_dependent(batches):
+    """Return the variants bf16 and torch.compile if this machine supports them."""
+    functions = {}
+    last = {"memory_format": torch.channels_last}
     if torch.cpu.get_capabilities().get("avx512_bf16"):
         functions["bf16"] = in_bf16(batches, **last)
     else:
-        print("bf16 is left out: this processor has no instructions for it.")
+        print("bf16 is skipped: this processor has no instructions for it.")
     try:
         functions["torch.compile"] = compiled(batches, **last)
         functions["torch.compile"]()
-    except Exception as error:  # of many types: no C++ compiler, no Python.h, an unknown system
-        print(f"torch.compile is left out: it does not work on this machine ({type(error).__name__}).")
+    except Exception as error:  # e.g. no C++ compiler, no Python.h, an unsupported system
+        print(f"torch.compile is skipped: it does not work on this machine ({type(error).__name__}).")
         functions.pop("torch.compile", None)
-    return {name: functions[name] for name in AFTER if name in functions}
+    return functions
 
 
 def epochs(loaders, train_set, test_set):
-    """Functions for training and test, each of the report's code and of the course's."""
+    """Return the functions that train and test for one epoch, with the report's code and with the course's."""
     report, report_optimizer = new_model()
     course, course_optimizer = new_model(memory_format=torch.channels_last)
     return {
@@ -152,7 +164,7 @@ def epochs(loaders, train_set, test_set):
 
 
 def best_seconds(function, repeats=10):
-    """The shortest of some runs: a peak is what a machine can do when nothing disturbs it."""
+    """Return the shortest of several running times, since a peak must not depend on other work on the machine."""
     function()
     seconds = []
     for _ in range(repeats):
@@ -163,7 +175,7 @@ def best_seconds(function, repeats=10):
 
 
 def peaks(size=2048, copied=256_000_000):
-    """Measured GFLOP/s of a product of two square matrices in each dtype, and GB/s of a copy in memory."""
+    """Measure the GFLOP/s of a matrix product in each dtype, and the GB/s of a copy in memory."""
     found = {}
     for dtype in (torch.float32, torch.bfloat16):
         one, other = torch.randn(2, size, size).to(dtype)
@@ -174,20 +186,20 @@ def peaks(size=2048, copied=256_000_000):
 
 
 def flop_per_image():
-    """Forward, and backward as much for the weights' gradients and again for the inputs', but not for the images'."""
+    """Return the operations per image: forward, gradients of weights, and gradients of inputs except the images."""
     table = layer_table(Net(), torch.zeros(1, 1, 28, 28))["multiply-adds"]
     return 2 * int(3 * table.sum() - table["conv1"])
 
 
 def table(seconds):
-    """The variants' seconds as a Markdown table: how many times faster each is than the report's code."""
+    """Return a Markdown table of how many times faster than the report's code each variant is."""
     faster = timing.speedups(seconds, "report").round(2)
     faster.insert(0, "changes", pd.Series(AFTER).fillna(""))
     return faster.to_markdown()
 
 
 def whole_epochs(seconds):
-    """The same for training, test and both together, of the report's code against the course's."""
+    """Return how many times faster the course's code is in training, in the test, and in both together."""
     rows = {}
     for part in ("training", "test"):
         rows[part] = seconds[[f"report, {part}", f"course, {part}"]].set_axis(["report", "course"], axis=1)

@@ -1,7 +1,8 @@
-"""How long do the recipes "fast" and "good" take, against the three epochs of the report's own code?
+"""Compare the running time of the recipes "fast" and "good" to three epochs of the report's code.
 
-All train on the 60,000 images and test once an epoch (the report) or once (the recipes). They take turns in one
-process, so that a busy machine slows all; a ratio is that of medians. Takes five minutes.
+All train on the 60,000 images. The report's code is tested after each epoch, the recipes once at the end. They take
+turns in one process, so that other work on the machine slows all of them alike, and each ratio is a ratio of medians.
+Takes five minutes.
 """
 
 import statistics
@@ -32,7 +33,7 @@ def report_run(loaders):
 
 
 def recipe_run(name, seed, train_set, test_set, correct):
-    """Train and test as the recipe says, and note how many test images the network reads right."""
+    """Train and test the recipe, and append the number of correct predictions to `correct`."""
     correct.append(evaluate(train(RECIPES[name], *train_set, seed), *test_set)[1])
 
 

@@ -1,4 +1,4 @@
-"""How Sphinx makes the site; tools/build_site.py lays out its sources and calls it."""
+"""Configuration of Sphinx. tools/build_site.py prepares the source folder and runs Sphinx."""
 
 import importlib.metadata
 import json
@@ -13,27 +13,27 @@ language = "en"
 extensions = ["myst_nb", "sphinx_design", "sphinx_copybutton", "sphinx.ext.mathjax", "chapter_pages", "glossary_links"]
 exclude_patterns = ["_static", "extensions", "node_modules"]
 
-# Notebooks are shown as they are stored, and what they cannot show is an error
+# Show the stored outputs of the notebooks, and treat all warnings as errors
 nb_execution_mode = "off"
 nb_merge_streams = True
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath", "substitution"]
 myst_heading_anchors = 3
 nitpicky = True
 
-# The versions on the page of licences
+# Version numbers for the page of licences
 _shipped = ["netron", "sphinx", "sphinx_book_theme", "pydata_sphinx_theme", "sphinx_design", "sphinx_copybutton"]
 _from_npm = json.loads(Path(__file__).with_name("package.json").read_text(encoding="utf-8"))["dependencies"]
 myst_substitutions = {name: importlib.metadata.version(name) for name in _shipped}
 myst_substitutions |= {name.replace("-", "_"): number for name, number in _from_npm.items()}
 
-# Nothing from elsewhere: by default these three come from other servers
+# Load nothing from other servers, as these three do by default
 mathjax_path = "mathjax/tex-svg.js"
-mathjax3_config = {"options": {"enableMenu": False}}  # the menu would load further parts
+mathjax3_config = {"options": {"enableMenu": False}}  # the menu would load more files
 nb_ipywidgets_js = {}
 mermaid_use_local = "none"
 
 html_theme = "sphinx_book_theme"
-html_context = {"default_mode": "auto"}  # light or dark as the visitor's system has it
+html_context = {"default_mode": "auto"}  # light or dark mode as set in the visitor's system
 html_title = "From pixels to a network"
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
@@ -45,7 +45,7 @@ html_show_sphinx = False
 html_show_copyright = False
 pygments_style = "a11y-high-contrast-light"
 html_theme_options = {
-    "navbar_start": [],  # these would repeat the search of the side bar
+    "navbar_start": [],  # these would repeat the search of the sidebar
     "navbar_center": [],
     "navbar_end": [],
     "navbar_persistent": [],

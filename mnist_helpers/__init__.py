@@ -1,14 +1,17 @@
-"""Helpers of the course: each module is taught in a notebook first, then imported by the later ones."""
+"""Helper modules of the course. Each is taught in one notebook and imported by the later notebooks."""
 
 import os
 
-# ONNX Runtime would send telemetry to Microsoft: it reads this once, when it is imported, which nothing does before
+# Switch off the telemetry of ONNX Runtime, which reads this variable only once, when it is imported
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 class CourseError(Exception):
-    """A mistake in what a caller gave, told in one sentence: what was given, what was expected, what to do."""
+    """Raised for a bad argument, a bad file or a full disk.
+
+    The message is one sentence that says what was given, what was expected and what to do.
+    """
 
     def _render_traceback_(self) -> list[str]:
-        """Let Jupyter show the sentence alone, without the frames that led to it."""
+        """Return what Jupyter shows: the message without the traceback."""
         return [f"CourseError: {self}"]

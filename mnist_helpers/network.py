@@ -1,4 +1,4 @@
-"""The network of the lab report, the table of its layers, and the network of chapter 05."""
+"""The network of the lab report, the network of chapter 05, and a table of a network's layers."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from mnist_helpers.data import check_batch
 
 
 class Net(nn.Module):
-    """The report's shallow CNN: images [N, 1, 28, 28] in, log-probabilities [N, 10] out, 21,840 parameters.
+    """The report's shallow CNN with 21,840 parameters: maps images [N, 1, 28, 28] to log-probabilities [N, 10].
 
     Raises CourseError for a batch of another shape or dtype.
     """
@@ -35,29 +35,30 @@ class Net(nn.Module):
         return F.log_softmax(self.fc2(x), dim=1)  # [N, 10]
 
 
-# One row a block: its channels as a multiple of the width, the side of its kernel, and whether it pools
-TWO_BLOCKS = ((1, 5, True), (2, 5, True))  # the shape of the report's network
+# One tuple per block: channels as a multiple of the width, kernel size, and whether to apply max-pooling
+TWO_BLOCKS = ((1, 5, True), (2, 5, True))  # as in the report's network
 FOUR_BLOCKS = ((1, 5, True), (2, 3, False), (2, 3, True), (4, 3, False))
 FIVE_BLOCKS = ((1, 5, True), (2, 3, False), (2, 3, False), (2, 3, True), (4, 3, False))
 
 
 def block(channels_in: int, channels_out: int, kernel: int, pool: bool, batch_norm: bool = True) -> nn.Sequential:
-    """Convolution, max-pooling by 2 where `pool`, batch normalisation, ReLU: [N, in, S, S] to [N, out, S', S'].
+    """Return a convolution, optional max-pooling by 2, optional batch normalisation and a ReLU.
 
-    The convolution has no bias where batch normalisation follows, which would subtract it at once.
+    The block maps [N, channels_in, S, S] to [N, channels_out, S', S']. With batch normalisation the convolution has no
+    bias, since subtracting the mean would cancel it.
     """
-    layers = [nn.Conv2d(channels_in, channels_out, kernel, bias=not batch_norm)]
+    layers: list[nn.Module] = [nn.Conv2d(channels_in, channels_out, kernel, bias=not batch_norm)]
     layers += [nn.MaxPool2d(2)] * pool
     layers += [nn.BatchNorm2d(channels_out)] * batch_norm
     return nn.Sequential(*layers, nn.ReLU())
 
 
 class ConvNet(nn.Module):
-    """The network of chapter 05: images [N, 1, 28, 28] in, log-probabilities [N, 10] out.
+    """The network of chapter 05: maps images [N, 1, 28, 28] to log-probabilities [N, 10].
 
-    `shape` lists the blocks, `width` the channels of the first; `hidden` is the size of a fully connected layer after
-    them (0 for none), and `dropout` the share of numbers dropped before the last layer while it trains. Raises
-    CourseError for a batch of another shape or dtype.
+    `shape` lists the blocks, and `width` is the number of channels of the first block. `hidden` is the size of a fully
+    connected layer after the blocks (0 for none). `dropout` is the probability of dropping an input of the last layer
+    during training. Raises CourseError for a batch of another shape or dtype.
     """
 
     def __init__(self, shape=FOUR_BLOCKS, width=16, hidden=0, dropout=0.0, batch_norm=True):
@@ -78,44 +79,43 @@ class ConvNet(nn.Module):
 
 
 @contextlib.contextmanager
-def in_eval_mode(model: nn.Module) -> Iterator[nn.Module]:
-    """Put `model` into eval mode for the block; afterwards each of its parts is in the mode in which it was."""
-    modes = {part: part.training for part in model.modules()}
+def eval_mode(model: nn.Module) -> Iterator[nn.Module]:
+    """Set `model` to eval mode inside the context; on exit, restore the mode of each of its modules."""
+    modes = {module: module.training for module in model.modules()}
     try:
         yield model.eval()
     finally:
-        for part, mode in modes.items():
-            part.training = mode
+        for module, mode in modes.items():
+            module.training = mode
 
 
 def layer_table(model: nn.Module, images: torch.Tensor) -> pd.DataFrame:
-    """Run `images` through `model` once and list its layers in the order in which they ran.
+    """Run `images` through `model` once and return a table of its layers, in the order in which they run.
 
-    One row a layer: its name and kind, the shape of its output for one image, its parameters, and the multiply-adds
-    that it does for one image (each weight is used once at every output position). The mode of `model` stays.
+    Each row gives the name and kind of a layer, its output shape for one image, its number of parameters, and its
+    multiply-adds for one image (each weight is used once at every output position). The mode of `model` is preserved.
     """
     rows = []
+    names = {layer: name for name, layer in model.named_modules() if not list(layer.children())}
 
-    def record(name):
-        def hook(layer, inputs, output):
-            weights = layer.weight.numel() if hasattr(layer, "weight") else 0
-            positions = output[0, 0].numel()
-            rows.append(
-                {
-                    "layer": name,
-                    "kind": type(layer).__name__,
-                    "output shape": list(output.shape[1:]),
-                    "parameters": sum(p.numel() for p in layer.parameters()),
-                    "multiply-adds": weights * positions,
-                }
-            )
+    def record(layer, inputs, output):
+        rows.append({"layer": names[layer], **_layer_row(layer, output)})
 
-        return hook
-
-    leaves = [(name, layer) for name, layer in model.named_modules() if not list(layer.children())]
-    handles = [layer.register_forward_hook(record(name)) for name, layer in leaves]
-    with torch.inference_mode(), in_eval_mode(model):  # in train mode batch normalisation would change its statistics
+    handles = [layer.register_forward_hook(record) for layer in names]
+    with torch.inference_mode(), eval_mode(model):  # in train mode batch normalisation would update its statistics
         model(images)
     for handle in handles:
         handle.remove()
     return pd.DataFrame(rows).set_index("layer")
+
+
+def _layer_row(layer: nn.Module, output: torch.Tensor) -> dict[str, object]:
+    """Return what `layer_table` shows of a layer that computed `output`."""
+    weight = getattr(layer, "weight", None)
+    positions = output[0, 0].numel()
+    return {
+        "kind": type(layer).__name__,
+        "output shape": list(output.shape[1:]),
+        "parameters": sum(p.numel() for p in layer.parameters()),
+        "multiply-adds": 0 if weight is None else weight.numel() * positions,
+    }

@@ -1,7 +1,7 @@
-"""Open an ONNX file that came from anywhere, without torch: whole, standing alone, and runnable, or refused.
+"""Open ONNX files from untrusted sources, without torch: check a file before it is run.
 
-This is the one module that imports ONNX Runtime, after mnist_helpers/__init__.py has switched off its telemetry: the
-others take it from here.
+Only this module imports ONNX Runtime, after mnist_helpers/__init__.py has switched off its telemetry. The other modules
+import ONNX Runtime from here.
 """
 
 from collections.abc import Iterator
@@ -18,11 +18,29 @@ from mnist_helpers._support.checksums import sha256
 
 
 def read_onnx(path: Path, digest: str | None = None) -> onnx.ModelProto:
-    """Read an ONNX file with all its weights; nothing in it is run, and no other file is opened.
+    """Read an ONNX file and check it, without running it or opening any other file.
 
-    `digest` is its sha256, if that is known. Raises CourseError for a file that is missing, torn or no network, whose
-    digest is another one, or that keeps weights in other files: such a file names paths, which could lead anywhere.
+    If `digest` is given, the sha256 digest of the file must be equal to it. Raises CourseError if the file is missing,
+    damaged or not an ONNX model, or if it stores weights in other files, whose paths could lead anywhere.
     """
+    content = _read_bytes(path, digest)
+    try:
+        model = onnx.load_model_from_string(content)
+        external = any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model))
+        if not external:
+            onnx.checker.check_model(model)
+    except Exception as error:  # undocumented types of protobuf and onnx
+        raise _refusal(path, error) from None
+    if external:
+        raise CourseError(
+            f"{path} stores weights in other files, but a single ONNX file with all weights was expected; export it "
+            "with external_data=False."
+        )
+    return model
+
+
+def _read_bytes(path: Path, digest: str | None) -> bytes:
+    """Return the content of a file. Raises CourseError if the file cannot be read or has another digest."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
@@ -32,24 +50,16 @@ def read_onnx(path: Path, digest: str | None = None) -> onnx.ModelProto:
         raise CourseError(
             f"{path} is damaged (sha256 {sha256(content)}; expected {digest}); restore it with `git checkout models`."
         )
-    try:
-        model = onnx.load_model_from_string(content)
-        external = any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model))
-        if not external:
-            onnx.checker.check_model(model)
-    except Exception as error:  # protobuf's and onnx's own types, which they do not promise
-        reason = type(error).__name__
-        raise CourseError(f"{path} was refused ({reason}), but an ONNX file was expected; export it again.") from None
-    if external:
-        raise CourseError(
-            f"{path} keeps weights in other files, but an ONNX file that stands alone was expected; export it with "
-            "external_data=False."
-        )
-    return model
+    return content
+
+
+def _refusal(path: Path, error: Exception) -> CourseError:
+    """Return the error for a file that onnx or ONNX Runtime does not accept."""
+    return CourseError(f"{path} was refused ({type(error).__name__}), but an ONNX file was expected; export it again.")
 
 
 def _tensors(message: Message) -> Iterator[onnx.TensorProto]:
-    """All tensors in a file, however deep: weights, attributes, those of branches and of functions."""
+    """Yield all tensors of a model: weights, attributes, and the tensors of its subgraphs and functions."""
     for field, value in message.ListFields():
         if field.message_type is not None:
             for part in [value] if isinstance(value, Message) else value:
@@ -59,23 +69,22 @@ def _tensors(message: Message) -> Iterator[onnx.TensorProto]:
 
 
 def open_session(path: Path, threads: int = 0, digest: str | None = None) -> InferenceSession:
-    """Load an ONNX file into ONNX Runtime, on the CPU, with so many threads (0: as many as there are cores).
+    """Load an ONNX file into ONNX Runtime, on the CPU, with `threads` threads (0: one per core).
 
-    Raises CourseError as `read_onnx` does, or if the file cannot be run.
+    Raises CourseError as `read_onnx` does, or if ONNX Runtime cannot load the model.
     """
     content = read_onnx(path, digest).SerializeToString()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 4  # what goes wrong is raised, and told in one sentence
+    options.log_severity_level = 4  # only fatal errors: all others are raised as CourseError
     try:
         return InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises its own types, which it does not make public
-        reason = type(error).__name__
-        raise CourseError(f"{path} was refused ({reason}), but an ONNX file was expected; export it again.") from None
+    except Exception as error:  # onnxruntime's own types, which are private
+        raise _refusal(path, error) from None
 
 
 def quantization() -> ModuleType:
-    """Return ONNX Runtime's tools for 8 bits; they are loaded here, since `predict` starts faster without them."""
+    """Return ONNX Runtime's quantization package. It is imported here, since `predict` starts faster without it."""
     import onnxruntime.quantization.shape_inference
 
     return onnxruntime.quantization

@@ -1,4 +1,4 @@
-"""Every figure that more than one cell draws, in one style, and the progress bar of a training cell."""
+"""Figures that several cells draw, their common style, and a progress bar for training."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -7,11 +7,11 @@ from IPython.display import display
 
 from mnist_helpers import CourseError
 
-BLUE, RED, GREY = "#0072b2", "#d55e00", "#6b6b6b"  # of Okabe and Ito, told apart by colour-blind readers
+BLUE, RED, GREY = "#0072b2", "#d55e00", "#6b6b6b"  # blue and vermilion of Okabe and Ito, safe for colour-blind readers
 
 
 def style() -> None:
-    """Set the look of all figures of a notebook; called once, in its first cell."""
+    """Set the style of all figures of a notebook. Call it once, in the first cell."""
     plt.rcdefaults()
     plt.rcParams.update(
         {
@@ -28,7 +28,7 @@ def style() -> None:
 
 
 def digits(images, titles=None, columns: int = 6, size: float = 1.1, **imshow) -> np.ndarray:
-    """Draw images ([H, W] or [1, H, W] each) in rows of `columns`, each under its title; returns the axes."""
+    """Draw images, each [H, W] or [1, H, W], in a grid with `columns` columns and optional titles; return the axes."""
     rows = -(-len(images) // columns)
     height = size * (1.25 if titles is not None else 1)
     _, axes = plt.subplots(rows, columns, figsize=(columns * size, rows * height), squeeze=False)
@@ -42,14 +42,14 @@ def digits(images, titles=None, columns: int = 6, size: float = 1.1, **imshow) -
 
 
 def mark(ax, right: bool) -> None:
-    """Frame one drawn digit: thin and solid when it was read right, thick and dashed when it was not."""
+    """Draw a frame around a digit: thin and solid if the prediction is right, thick and dashed if it is wrong."""
     ax.axis("on")
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set(visible=True, color=BLUE if right else RED, lw=1.5 if right else 3, ls="-" if right else "--")
 
 
 def loss_curve(train_examples, train_losses, test_examples, test_losses, ax=None):
-    """Draw the report's figure: train loss as a blue line, test loss as red dots, against training examples seen."""
+    """Plot the train loss (blue line) and the test loss (red dots) against the number of training examples seen."""
     ax = ax or plt.subplots()[1]
     ax.plot(train_examples, train_losses, color=BLUE, lw=1, label="train loss, one batch")
     ax.scatter(test_examples, test_losses, color=RED, zorder=3, label="test loss, all 10,000 images")
@@ -59,7 +59,7 @@ def loss_curve(train_examples, train_losses, test_examples, test_losses, ax=None
 
 
 def heatmap(values, ax=None, fmt="{:.0f}", fontsize="x-small", **imshow):
-    """Draw a matrix as coloured squares with the value of each written in it, dark on light or light on dark."""
+    """Draw a matrix as coloured squares and write each value in its square, in black or white for contrast."""
     ax = ax or plt.subplots()[1]
     values = np.asarray(values)
     drawn = ax.imshow(values, **imshow)
@@ -71,9 +71,9 @@ def heatmap(values, ax=None, fmt="{:.0f}", fontsize="x-small", **imshow):
 
 
 class ProgressBar:
-    """A bar that moves below a running cell and leaves nothing behind; call it with the fraction done, 0 to 1.
+    """A progress bar below a running cell, which disappears at the end. Call it with the finished fraction, 0 to 1.
 
-    Raises CourseError in place of KeyboardInterrupt when the cell is stopped: a sentence with how far it came.
+    If the cell is interrupted, raises CourseError instead of KeyboardInterrupt, with the progress made so far.
     """
 
     def __init__(self):

@@ -1,4 +1,7 @@
-"""Time functions against each other: in turns, so that a busy machine slows all of them, and as ratios of medians."""
+"""Compare the running times of functions: run them in turns and compare their medians.
+
+Other work on the machine then slows all functions alike.
+"""
 
 import time
 from collections.abc import Callable
@@ -9,10 +12,10 @@ from mnist_helpers import CourseError
 
 
 def interleaved(functions: dict[str, Callable[[], object]], rounds: int) -> pd.DataFrame:
-    """Return the seconds that each function takes: one row a round, one column a function, in the order given.
+    """Return a table of running times in seconds, with one row per round and one column per function.
 
-    Each is called once before, unmeasured, since a first call does what later ones need not do again. In each round
-    another function is the first. Raises CourseError where there is nothing to time.
+    Each function is called once before the first round, since a first call often includes setup. Each round starts with
+    another function. Raises CourseError if there is no function or no round.
     """
     names = list(functions)
     if not names or rounds < 1:
@@ -33,14 +36,14 @@ def interleaved(functions: dict[str, Callable[[], object]], rounds: int) -> pd.D
 
 
 def speedups(seconds: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """Say how many times faster than the column `baseline` each column of `interleaved`'s table is.
+    """Return how many times faster than `baseline` each column of the table from `interleaved` is.
 
-    "times faster" is the ratio of medians, "lowest" and "highest" are the ratios of single rounds. Raises CourseError
-    for a baseline that was not timed.
+    "times faster" is the ratio of the medians; "lowest" and "highest" are the extreme ratios of single rounds. Raises
+    CourseError if `baseline` is not a column of the table.
     """
     if baseline not in seconds:
         raise CourseError(
-            f"baseline {baseline!r} was given, but these were timed: {', '.join(seconds)}; choose one of them."
+            f"baseline {baseline!r} was given, but these were timed: {', '.join(seconds)}; choose one of them."  # type: ignore[arg-type]
         )
     by_round = seconds.rdiv(seconds[baseline], axis=0)
     medians = seconds.median()

@@ -1,4 +1,4 @@
-"""Train one epoch, evaluate, and put the two together; the state of a run is an explicit History."""
+"""Train for one epoch, evaluate, and combine the two. The state of a run is kept in a History."""
 
 import contextlib
 import copy
@@ -14,12 +14,12 @@ from torch import nn
 from mnist_helpers.data import Pair, check_batch, choose_device, load
 from mnist_helpers.network import Net
 
-LOG_INTERVAL = 10  # a loss is recorded every 10 batches, as in the report
+LOG_INTERVAL = 10  # batches between two recorded losses, as in the report
 
 
 @dataclass
 class History:
-    """What a run has been through: losses against the number of training examples seen when each was measured."""
+    """The record of a run: each loss, with the number of training examples seen before it was measured."""
 
     epochs: int = 0
     train_examples: list[int] = field(default_factory=list)
@@ -30,16 +30,17 @@ class History:
 
 
 def seed_all(seed: int) -> None:
-    """Seed Python, NumPy and torch (on every device), so that a run can be repeated on the same machine."""
+    """Set the random seeds of Python, NumPy and torch (all devices), so that a run can be repeated on one machine."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
 
 
 def train_epoch(model, images, labels, optimizer, history, batch_size=64, on_record=None):
-    """Train `model` once on every image [N, 1, 28, 28], in a new random order, and record losses in `history`.
+    """Train `model` for one epoch on images [N, 1, 28, 28] in random order, and record losses in `history`.
 
-    `on_record(seen, loss)` is called with each recorded loss and the examples of this epoch seen before it.
+    If `on_record` is given, it is called as `on_record(seen, loss)` for each recorded loss, where `seen` is the number
+    of examples of this epoch seen before it.
     """
     model.train()
     order = torch.randperm(len(images)).to(images.device)
@@ -59,7 +60,7 @@ def train_epoch(model, images, labels, optimizer, history, batch_size=64, on_rec
 
 @torch.inference_mode()
 def evaluate(model, images, labels, batch_size=1000):
-    """Return the mean loss of `model` over images [N, 1, 28, 28], and how many of the N it gets right."""
+    """Return the mean loss of `model` on images [N, 1, 28, 28] and the number of correct predictions."""
     model.eval()
     loss = correct = 0
     for batch_images, batch_labels in zip(images.split(batch_size), labels.split(batch_size)):
@@ -71,15 +72,15 @@ def evaluate(model, images, labels, batch_size=1000):
 
 @torch.inference_mode()
 def predict(model: nn.Module, images: torch.Tensor, batch_size: int = 1000) -> torch.Tensor:
-    """Return the probabilities [N, 10] that `model`, in eval mode, gives to images [N, 1, 28, 28]."""
+    """Put `model` into eval mode and return its probabilities [N, 10] for images [N, 1, 28, 28]."""
     check_batch(images)
     model.eval()
     return torch.cat([model(batch) for batch in images.split(batch_size)]).exp()
 
 
 @contextlib.contextmanager
-def whole_or_undone(model: nn.Module, optimizer: torch.optim.Optimizer, history: History) -> Iterator[None]:
-    """Undo what the block did to a run when it is stopped (KeyboardInterrupt): weights, optimizer, history, chance."""
+def undo_on_interrupt(model: nn.Module, optimizer: torch.optim.Optimizer, history: History) -> Iterator[None]:
+    """Restore weights, optimizer, history and random state if the block is stopped by KeyboardInterrupt."""
     weights, state, past = copy.deepcopy((model.state_dict(), optimizer.state_dict(), vars(history)))
     random_state = torch.get_rng_state()
     try:
@@ -104,34 +105,41 @@ def fit(
     on_progress: Callable[[float], None] | None = None,
     after_epoch: Callable[[], None] | None = None,
 ) -> History:
-    """Train until `history` counts `epochs` epochs, testing before the first and after each; returns `history`.
+    """Train until `history` counts `epochs` epochs, test before the first and after each one, and return `history`.
 
-    When it is stopped inside an epoch, this epoch is undone: what is saved then is a run that can go on.
-    `log` receives the report's log lines, at most a dozen training lines an epoch; `on_progress` the fraction of the
-    epochs that is done, 0 to 1; `after_epoch` is called when an epoch and its test are over (to write a checkpoint).
+    If training is interrupted, the unfinished epoch is undone, so that the run can be saved and continued. `log` is
+    called with the lines of the report's log, at most a dozen training lines per epoch. `on_progress` is called with
+    the finished fraction of all epochs, from 0 to 1. `after_epoch` is called after each epoch and its test, for example
+    to write a checkpoint.
     """
-    say = log or (lambda line: None)
+    log = log or (lambda line: None)
     size = len(train_set[0])
-
-    def on_record(seen, loss):
-        if (seen // (batch_size * LOG_INTERVAL)) % 8 == 0:
-            say(train_line(history.epochs + 1, seen, size, loss))
-        if on_progress is not None:
-            on_progress((history.epochs + seen / size) / epochs)
-
+    on_record = _recorder(history, size, batch_size, epochs, log, on_progress)
     if not history.test_losses:
-        test(model, *test_set, history, size, say)
+        test(model, *test_set, history, size, log)
     while history.epochs < epochs:
-        with whole_or_undone(model, optimizer, history):
+        with undo_on_interrupt(model, optimizer, history):
             train_epoch(model, *train_set, optimizer, history, batch_size, on_record)
-            test(model, *test_set, history, size, say)
+            test(model, *test_set, history, size, log)
         if after_epoch is not None:
             after_epoch()
     return history
 
 
+def _recorder(history: History, size: int, batch_size: int, epochs: int, log, on_progress):
+    """Return the `on_record` of `train_epoch` that logs every eighth recorded loss and reports the progress."""
+
+    def on_record(seen: int, loss: float) -> None:
+        if (seen // (batch_size * LOG_INTERVAL)) % 8 == 0:
+            log(train_line(history.epochs + 1, seen, size, loss))
+        if on_progress is not None:
+            on_progress((history.epochs + seen / size) / epochs)
+
+    return on_record
+
+
 def test(model: nn.Module, images, labels, history: History, train_size: int, log: Callable[[str], None]) -> None:
-    """Evaluate `model` and add the result to `history` and to the log."""
+    """Evaluate `model`, add the result to `history` and log it."""
     loss, correct = evaluate(model, images, labels)
     history.test_examples.append(history.epochs * train_size)
     history.test_losses.append(loss)
@@ -140,22 +148,24 @@ def test(model: nn.Module, images, labels, history: History, train_size: int, lo
 
 
 def train_line(epoch: int, seen: int, size: int, loss: float) -> str:
-    """The report's line for one recorded training loss."""
+    """Return the report's log line for one training loss."""
     return f"Train Epoch: {epoch} [{seen}/{size} ({seen / size:.0%})]\tLoss: {loss:.6f}"
 
 
 def test_line(loss: float, correct: int, size: int) -> str:
-    """The report's line for one test."""
+    """Return the report's log line for one test."""
     return f"\nTest set: Avg. loss: {loss:.4f}, Accuracy: {correct}/{size} ({correct / size:.0%})\n"
 
 
-def train_report_net(seed: int = 1, epochs: int = 3, device: str = "cpu", **fit_options) -> tuple[Net, History]:
-    """Run the report's recipe from the seed on: SGD, learning rate 0.01, momentum 0.5, batches of 64.
+def train_report_net(
+    seed: int = 1, epochs: int = 3, device: str | torch.device = "cpu", **fit_options
+) -> tuple[Net, History]:
+    """Train the report's network with its recipe: SGD, learning rate 0.01, momentum 0.5, batch size 64.
 
-    Returns the trained network, on `device`, and its history; `fit_options` are passed on to `fit`.
+    Returns the trained network, on `device`, and its history. `fit_options` are passed to `fit`.
     """
     seed_all(seed)
-    model = Net().to(choose_device(device), memory_format=torch.channels_last)
+    model = Net().to(choose_device(device)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5)
     history = History()
     fit(model, optimizer, load("train", device), load("test", device), epochs, history, **fit_options)

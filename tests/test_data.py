@@ -443,7 +443,7 @@ RUDE = {
 def test_mirrors_that_speak_nonsense_or_not_at_all_are_given_up(answer, root, monkeypatch):
     name = "t10k-labels-idx1-ubyte.gz"
     (root / "MNIST" / "raw" / name).unlink()
-    monkeypatch.setattr(data, "SILENCE", 0.2)
+    monkeypatch.setattr(data, "DOWNLOAD_TIMEOUT", 0.2)
     before = contents(root)
     with rude_mirror(RUDE[answer]) as address, refused(name, "is missing", "git checkout data"):
         monkeypatch.setattr(MNIST, "mirrors", [address])

@@ -245,7 +245,7 @@ def test_command_refuses_a_bad_model_in_one_sentence(tmp_path):
 
 def test_answers_that_are_no_probabilities_are_refused(tmp_path):
     changed(tmp_path / "net.onnx", give_what_are_no_probabilities)
-    with refused("no probabilities"):
+    with refused("probabilities that add up to 1"):
         Reader(tmp_path / "net.onnx").probabilities(np.zeros((2, 28, 28), np.uint8))
 
 

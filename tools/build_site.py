@@ -1,9 +1,9 @@
-"""Build the course's site from the stored outputs of the notebooks: static files in site/, nothing from elsewhere.
+"""Build the course's site as static files from the stored outputs of the notebooks.
 
     python tools/build_site.py                  # into site/
-    python tools/build_site.py --output FOLDER  # elsewhere
+    python tools/build_site.py --output FOLDER  # into another folder
 
-No notebook is run. The site is built aside and takes its place when it is whole; at a failure the old one stays.
+No notebook is run, and the site loads nothing from other servers. The old site is replaced only if the build succeeds.
 """
 
 import argparse
@@ -24,16 +24,16 @@ from mnist_helpers._support.paths import COURSE
 from mnist_helpers.widgets import netron_page
 
 ROOT = COURSE
-NETRONS_MODEL, PADS_MODEL = Path("models", "report_net.onnx"), Path("models", "digits.onnx")
+NETRON_MODEL, PAD_MODEL = Path("models", "report_net.onnx"), Path("models", "digits.onnx")
 NODE_MODULES = ROOT / ".venv" / "npm" / "node_modules"
-FROM_NPM = {  # where a file of a package goes, below _static
+FROM_NPM = {  # file of an npm package: target folder in _static
     "mathjax/es5/tex-svg.js": "mathjax",
     "mathjax/LICENSE": "licences/mathjax",
     "onnxruntime-web/dist/ort.wasm.min.mjs": "ort",
     "onnxruntime-web/dist/ort-wasm-simd-threaded.mjs": "ort",
     "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm": "ort",
 }
-WITH_LICENCE = [
+WITH_LICENCE = [  # packages whose licences are copied to the site
     "sphinx",
     "pydata-sphinx-theme",
     "sphinx-book-theme",
@@ -41,7 +41,7 @@ WITH_LICENCE = [
     "sphinx-copybutton",
     "onnxruntime",
 ]
-CARDS = {
+CARDS = {  # chapter: id of the cell whose figure is shown on the home page
     "01_data": "six",
     "02_network": "pool-figure",
     "03_training": "curve",
@@ -53,22 +53,22 @@ CARDS = {
 
 
 def chapters(root: Path) -> dict[str, nbformat.NotebookNode]:
-    """Read the notebooks that docs/index.md lists, by name; raises CourseError unless all are there and were run."""
+    """Return the notebooks listed in docs/index.md by name. Raises CourseError unless all exist and were run."""
     index = (root / "docs" / "index.md").read_text(encoding="utf-8")
     names = re.findall(r"<notebooks/(\w+)>$", index, re.M)
     return {name: read_executed(root / "notebooks" / f"{name}.ipynb") for name in names}
 
 
 def read_executed(path: Path) -> nbformat.NotebookNode:
-    """Read a notebook with its outputs; raises CourseError when it is missing, none, or was never run."""
+    """Read a notebook with its outputs. Raises CourseError if it is missing, invalid or has cells that were not run."""
     try:
         notebook = nbformat.read(path, as_version=4)
     except FileNotFoundError:
-        raise CourseError(f"{path} is missing; `git checkout notebooks` restores it.") from None
-    except Exception:  # nbformat raises a dozen types for a file that is no notebook
-        raise CourseError(f"{path} is no notebook; `git checkout notebooks` restores it.") from None
+        raise CourseError(f"{path} is missing; restore it with `git checkout notebooks`.") from None
+    except Exception:  # nbformat raises many types for an invalid notebook
+        raise CourseError(f"{path} is no notebook; restore it with `git checkout notebooks`.") from None
     if any(cell.source and cell.execution_count is None for cell in notebook.cells if cell.cell_type == "code"):
-        raise CourseError(f"{path} has cells that were not run, so the site would show no results; `make run` runs it.")
+        raise CourseError(f"{path} has cells that were not run, so that results are missing; run it with `make run`.")
     return notebook
 
 
@@ -83,15 +83,15 @@ def check_model(path: Path) -> None:
 
 
 def lay_out(root: Path, node_modules: Path, source: Path) -> None:
-    """Put together in `source` all that Sphinx needs, with the pages of docs/ beside the folder notebooks/."""
-    for model in (NETRONS_MODEL, PADS_MODEL):
+    """Copy everything that Sphinx needs to `source`, with the pages of docs/ beside the folder notebooks/."""
+    for model in (NETRON_MODEL, PAD_MODEL):
         check_model(root / model)
     cards = {name: stored_picture(notebook, CARDS[name]) for name, notebook in chapters(root).items() if name in CARDS}
     shutil.copytree(root / "docs", source, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
     shutil.copytree(root / "notebooks", source / "notebooks", ignore=shutil.ignore_patterns(".*"))
     static = source / "_static"
     copy(root / "mnist_helpers" / "widgets" / "pad.js", static)
-    copy(root / PADS_MODEL, static / "models")
+    copy(root / PAD_MODEL, static / "models")
     for name, target in FROM_NPM.items():
         copy(node_modules / name, static / target)
     for name in WITH_LICENCE:
@@ -102,17 +102,17 @@ def lay_out(root: Path, node_modules: Path, source: Path) -> None:
 
 
 def copy(source: Path, folder: Path) -> None:
-    """Copy a file into `folder`; raises CourseError when it is missing."""
+    """Copy a file into `folder`. Raises CourseError if it is missing."""
     if not source.is_file():
-        where = "`make site` installs it" if "node_modules" in source.parts else "`git checkout .` restores it"
-        raise CourseError(f"{source} is missing, so the site cannot be built; {where}.")
+        remedy = "install it with `make site`" if "node_modules" in source.parts else "restore it with `git checkout .`"
+        raise CourseError(f"{source} is missing, so the site cannot be built; {remedy}.")
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, folder / source.name)
 
 
 def copy_licence(package: str, folder: Path) -> None:
-    """Copy the licences that an installed Python package brings along."""
-    for file in distribution(package).files:
+    """Copy the licence files of an installed Python package."""
+    for file in distribution(package).files or []:
         if file.name.startswith(("LICENSE", "ThirdPartyNotices")):
             copy(Path(file.locate()), folder)
 
@@ -120,20 +120,22 @@ def copy_licence(package: str, folder: Path) -> None:
 def build(root: Path, node_modules: Path, output: Path) -> None:
     """Build the site of the course at `root` into `output`.
 
-    Raises CourseError, leaving `output` as it was, if that fails, or if something else is there.
+    Raises CourseError, and leaves `output` unchanged, if the build fails or if `output` is not an older site.
     """
     with atomic_folder(output, mark="netron/index.html") as pages:
         source, doctrees = pages.with_name("source"), pages.with_name("doctrees")
         lay_out(root, node_modules, source)
-        # -W: a warning fails the build; -E and a folder of its own: nothing is left from another one
+        # -W: warnings are errors; -E and new doctrees: nothing is reused from another build
         if build_main(["-q", "-W", "--keep-going", "-E", "-d", str(doctrees), str(source), str(pages)]):
-            raise CourseError("Sphinx found what is listed above; mend it in docs/ or notebooks/, then build again.")
-        netron_page.write(pages / "netron", root / NETRONS_MODEL)
+            raise CourseError(
+                "Sphinx found the problems listed above; correct them in docs/ or notebooks/, then build again."
+            )
+        netron_page.write(pages / "netron", root / NETRON_MODEL)
         (pages / ".buildinfo").unlink(missing_ok=True)
 
 
 def reason(error: Exception) -> str:
-    """Say why in one sentence: of a folder that could not be copied, the first file's reason."""
+    """Return the message of an error. For a folder that could not be copied, it is the message for the first file."""
     return error.args[0][0][2] if isinstance(error, shutil.Error) else str(error)
 
 
@@ -144,8 +146,8 @@ def main():
     try:
         build(ROOT, NODE_MODULES, output)
     except (CourseError, OSError) as error:
-        sys.exit(f"{reason(error)}\nNo site was built; {output} is as it was.")
-    print(f"The site is in {output}. `make site-serve` shows it in a browser; from a file its scripts would not run.")
+        sys.exit(f"{reason(error)}\nNo site was built; {output} was not changed.")
+    print(f"The site is in {output}. Show it with `make site-serve`: opened as a file, its scripts would not run.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Make a folder whole or not at all."""
+"""Replace a folder atomically: completely or not at all."""
 
 import contextlib
 import tempfile
@@ -10,9 +10,9 @@ from mnist_helpers import CourseError
 
 @contextlib.contextmanager
 def atomic_folder(folder: Path, mark: str) -> Iterator[Path]:
-    """Give an empty folder to fill, which takes the place of `folder` when the block ends; else the old one stays.
+    """Yield an empty folder that replaces `folder` at the end of the block. If the block fails, the old folder stays.
 
-    Raises CourseError, before that, for a `folder` that was made by something else: it has no file `mark` in it.
+    Raises CourseError first if `folder` holds other files but no file `mark`, which shows that another program made it.
     """
     ours, empty = (folder / mark).exists(), folder.is_dir() and not any(folder.iterdir())
     if folder.exists() and not ours and not empty:
@@ -26,7 +26,7 @@ def atomic_folder(folder: Path, mark: str) -> Iterator[Path]:
 
 
 def swap(new: Path, old: Path) -> None:
-    """Let `new` take the place of `old`, which goes only when the new one is there."""
+    """Rename `new` to `old`. If this fails, restore the old folder."""
     aside = new.with_name("old")
     if old.exists():
         old.rename(aside)

@@ -1,6 +1,7 @@
-"""Write docs/model_card.md, the card of models/digits.onnx, from that file and the results that it rests on.
+"""Write docs/model_card.md, the model card of models/digits.onnx.
 
-Results: benchmarks/results/best.json (five seeds) and deployment.json (classes, mistakes, parity).
+The numbers come from the metadata of the file and from benchmarks/results: best.json (five seeds) and deployment.json
+(classes, mistakes, parity).
 """
 
 import json
@@ -86,11 +87,12 @@ cannot say "I do not know", and an attacker can find a picture that it misreads.
 
 
 def results(name: str) -> dict:
+    """Return the content of a results file of benchmarks/."""
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def class_rows(card: dict) -> str:
-    """One line of the table for each digit."""
+    """Return the table rows with the recall of each digit."""
     counts = zip(card["images_by_class"], card["correct_by_class"])
     return "\n".join(
         f"| {digit} | {images} | {right} | {100 * right / images:.1f} % |"
@@ -99,7 +101,7 @@ def class_rows(card: dict) -> str:
 
 
 def common_mistakes(card: dict, least: int = 2) -> str:
-    """The kinds of mistake that occur at least so often, the most frequent first."""
+    """Return the kinds of mistakes that occur at least `least` times, the most frequent first."""
     kinds = [(label, prediction) for _, label, prediction, _ in card["mistakes"]]
     frequent = sorted(
         {kind for kind in kinds if kinds.count(kind) >= least}, key=lambda kind: (-kinds.count(kind), kind)
@@ -110,33 +112,50 @@ def common_mistakes(card: dict, least: int = 2) -> str:
 
 
 def render() -> str:
-    """The card's text."""
+    """Return the text of the card."""
     model, best, deployment = onnx_file.read_onnx(MODEL), results("best"), results("deployment")
-    said = {entry.key: entry.value for entry in model.metadata_props}
-    recipe, card = json.loads(said["recipe"]), deployment["card"]
-    percent = [100 * right / best["test_images"] for right in best["test_correct"].values()]
     return TEXT.format(
-        **{key: said[key] for key in ("mean", "std", "licence", "seed", "torch", "date")},
         kilobytes=round(MODEL.stat().st_size / 1000),
         opset=model.opset_import[0].version,
         difference=f"{deployment['parity']['best']['largest_difference']:.7f}",
-        epochs=recipe["epochs"],
-        smoothing=recipe["label_smoothing"],
-        seeds=" | ".join(best["test_correct"]),
-        rule="---|" * (len(percent) - 1) + "---",
-        correct=" | ".join(map(str, best["test_correct"].values())),
-        mean_accuracy=f"{statistics.mean(percent):.2f}",
-        deviation=f"{statistics.stdev(percent):.2f}",
-        classes=class_rows(card),
-        mistakes=len(card["mistakes"]),
-        pairs=common_mistakes(card),
-        changed="\n".join(
-            f"| {change} | {right / best['test_images']:.1%} |".replace("%", " %")
+        **training_fields({entry.key: entry.value for entry in model.metadata_props}),
+        **seed_fields(best),
+        **mistake_fields(deployment["card"], best["test_images"]),
+    )
+
+
+def training_fields(metadata: dict[str, str]) -> dict[str, str]:
+    """Return the fields of TEXT that describe how the network was trained."""
+    recipe = json.loads(metadata["recipe"])
+    fields = {key: metadata[key] for key in ("mean", "std", "licence", "seed", "torch", "date")}
+    return fields | {"epochs": recipe["epochs"], "smoothing": recipe["label_smoothing"]}
+
+
+def seed_fields(best: dict) -> dict[str, str]:
+    """Return the fields of TEXT that compare the five seeds."""
+    percent = [100 * right / best["test_images"] for right in best["test_correct"].values()]
+    return {
+        "seeds": " | ".join(best["test_correct"]),
+        "rule": "---|" * (len(percent) - 1) + "---",
+        "correct": " | ".join(map(str, best["test_correct"].values())),
+        "mean_accuracy": f"{statistics.mean(percent):.2f}",
+        "deviation": f"{statistics.stdev(percent):.2f}",
+    }
+
+
+def mistake_fields(card: dict, test_images: int) -> dict[str, object]:
+    """Return the fields of TEXT about accuracy by class, mistakes and changed images."""
+    return {
+        "classes": class_rows(card),
+        "mistakes": len(card["mistakes"]),
+        "pairs": common_mistakes(card),
+        "changed": "\n".join(
+            f"| {change} | {right / test_images:.1%} |".replace("%", " %")
             for change, right in card["correct_when_changed"].items()
         ),
-        surest=sum(confidence > 0.9 for *_, confidence in card["mistakes"]),
-        confidence=round(100 * card["mean_confidence"]),
-    )
+        "surest": sum(confidence > 0.9 for *_, confidence in card["mistakes"]),
+        "confidence": round(100 * card["mean_confidence"]),
+    }
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Let Netron draw the report's network, as notebooks/images/report_net.svg, in a headless Chromium.
+"""Draw the report's network with Netron in a headless Chromium, and save it as notebooks/images/report_net.svg.
 
-Run by `make pictures` when the network or Netron's version has changed. CHROMIUM names the browser's executable if it
-is not the one that Playwright has installed.
+Run `make pictures` after a change of the network or of Netron's version. To use another browser than Playwright's, set
+the variable CHROMIUM to its executable.
 """
 
 import tempfile
@@ -20,18 +20,18 @@ TARGET = NOTEBOOKS / "images" / "report_net.svg"
 
 
 def draw(model: Path, target: Path) -> None:
-    """Open `model` in Netron and save what its own export writes."""
+    """Open `model` in Netron and save its SVG export."""
     with sync_playwright() as playwright:
         browser = chromium.launch(playwright)
         page = browser.new_page()
         page.goto(netron_page.serve(model) + "?url=model.onnx")
         page.wait_for_selector("#canvas .node")
-        page.wait_for_timeout(1000)  # the layout settles
+        page.wait_for_timeout(1000)  # wait for the layout
         with page.expect_download() as download:
             page.keyboard.press("Control+Alt+E")
         drawing = Path(download.value.path()).read_text(encoding="utf-8")
         browser.close()
-    # around shapes Netron writes CJK brackets, which are boxes where no such font is installed
+    # Netron writes shapes in CJK brackets, which need a CJK font
     target.write_text(drawing.translate(str.maketrans("〈〉", "⟨⟩")) + "\n", encoding="utf-8")
 
 

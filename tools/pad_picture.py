@@ -1,7 +1,7 @@
-"""Take the picture mnist_helpers/widgets/pad.png of the pad, with a digit drawn on it, in a headless Chromium.
+"""Take a screenshot of the pad with a drawn digit in a headless Chromium: mnist_helpers/widgets/pad.png.
 
-Notebooks show it where no kernel runs. CHROMIUM names the browser's executable if it is not the one that Playwright has
-installed.
+Notebooks show it if no kernel is running. To use another browser than Playwright's, set the variable CHROMIUM to its
+executable.
 """
 
 import base64
@@ -31,17 +31,18 @@ module.createPad(document.querySelector("main"), async (ink) => {
 
 
 def answer(ink: list[int]) -> dict:
-    """Read a drawing of 280x280 grey values as the page does."""
+    """Return what the pad shows of a drawing of 280x280 grey values."""
     fitted = drawing.fit(np.reshape(ink, (280, 280)) / 255)
     images = data.normalise(torch.from_numpy(fitted.picture)[None])
-    result = {"box": fitted.box, "size": fitted.size, "corner": fitted.corner}
+    result: dict = {"box": fitted.box, "size": fitted.size, "corner": fitted.corner}
     result["probabilities"] = export.run_onnx(MODEL, images).exp()[0].tolist()
     return result | {"picture": base64.b64encode(fitted.picture.tobytes()).decode()}
 
 
 def draw(page: Page) -> None:
-    """Draw the stroke with the mouse."""
+    """Draw STROKE on the pad with the mouse."""
     box = page.locator(".pad-canvas").bounding_box()
+    assert box is not None  # None only for a hidden canvas
     places = [(box["x"] + x, box["y"] + y) for x, y in STROKE]
     page.mouse.move(*places[0])
     page.mouse.down()
@@ -59,9 +60,9 @@ def main():
         page.set_content(PAGE)
         page.wait_for_selector(".pad-canvas")
         draw(page)
-        page.wait_for_timeout(1000)  # the last answer comes, the bars have grown
+        page.wait_for_timeout(1000)  # wait for the last answer and the transition of the bars
         screenshot = Image.open(io.BytesIO(page.locator(".pad").screenshot()))
-        screenshot.convert("RGB").quantize(128).save(PICTURE, optimize=True)  # a third of the bytes
+        screenshot.convert("RGB").quantize(128).save(PICTURE, optimize=True)  # reduces the size by two thirds
         browser.close()
     print("written:", PICTURE.relative_to(Path.cwd()))
 

@@ -1,4 +1,4 @@
-"""Copy the map of digits, as chapter 01 has stored it, to the picture that the README shows."""
+"""Copy the map of digits that is stored in chapter 01 to the image file that the README shows."""
 
 import base64
 
@@ -10,13 +10,13 @@ PICTURE = NOTEBOOKS / "images" / "digit_map.png"
 
 
 def stored_picture(notebook: nbformat.NotebookNode, cell_id: str) -> bytes:
-    """Return the PNG that a cell has stored."""
+    """Return the PNG that is stored in the first output of a cell."""
     (cell,) = [cell for cell in notebook.cells if cell.id == cell_id]
     return base64.b64decode(cell.outputs[0].data["image/png"])
 
 
 def stored_map() -> bytes:
-    """Return the PNG that cell "map" of 01_data has stored."""
+    """Return the PNG that is stored in the cell "map" of 01_data."""
     return stored_picture(nbformat.read(NOTEBOOKS / "01_data.ipynb", as_version=4), "map")
 
 

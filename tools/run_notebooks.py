@@ -3,7 +3,7 @@
     python tools/run_notebooks.py                             # all of notebooks/, in order
     python tools/run_notebooks.py notebooks/03_training.ipynb
 
-At the first failing cell it stops with exit code 1; the file of that notebook stays as it was.
+If a cell fails, the program stops with exit code 1 and leaves the file of that notebook unchanged.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
@@ -27,26 +28,26 @@ from mnist_helpers._support.paths import NOTEBOOKS
 
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-# A page served by the kernel itself: its port is dead as soon as the kernel ends
+# A page that is served by the kernel, and is gone when the kernel ends
 LOCAL_FRAME = re.compile(r'<iframe\b[^>]*\bsrc="http://127\.0\.0\.1:\d+/[^"]*"[^>]*>\s*</iframe>')
-WIDGET = "application/vnd.jupyter.widget-view+json"  # alive with its kernel only; what is stored beside it shows it
+WIDGET = "application/vnd.jupyter.widget-view+json"  # needs a running kernel; without it, the stored image is shown
 PLACEHOLDER = "<p>Run this cell in JupyterLab: Netron opens here.</p>"
 
 
 def load(path: Path) -> nbformat.NotebookNode:
-    """Read a notebook; ends the program with one sentence when `path` is none."""
+    """Read a notebook. If `path` is not a valid notebook, exit with an error message."""
     try:
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
     except OSError as error:
         sys.exit(f"{path} cannot be read ({error.strerror}), but a notebook was expected; check the name.")
-    except Exception:  # nbformat and jsonschema raise a dozen types for a file that is no notebook
+    except Exception:  # nbformat and jsonschema raise many types for an invalid notebook
         sys.exit(f"{path} is not a notebook, but an .ipynb file was expected; check the name.")
     return notebook
 
 
 def follow(client: NotebookClient, name: str, cells: int, ended: threading.Event) -> None:
-    """Tell which cell runs, until `ended`: a line that moves in a terminal, elsewhere one for each cell that lasts."""
+    """Print which cell is running until `ended` is set: one updated line in a terminal, else one line per slow cell."""
     start, shown, last = time.perf_counter(), 0, False
     while not last:
         last = ended.wait(0.2)
@@ -59,21 +60,22 @@ def follow(client: NotebookClient, name: str, cells: int, ended: threading.Event
             shown = number
 
 
-def pass_on_interrupts(client: NotebookClient) -> None:
-    """Let Ctrl-C interrupt the cell that runs, as in JupyterLab; nbclient would close its sockets under itself."""
+def forward_interrupts(client: NotebookClient) -> None:
+    """Make Ctrl+C interrupt the running cell, as in JupyterLab; nbclient would close its sockets while in use."""
     loop = asyncio.get_running_loop()
-    with contextlib.suppress(NotImplementedError):  # Windows, where nbclient leaves Ctrl-C alone
-        loop.add_signal_handler(signal.SIGINT, lambda: loop.create_task(client.km.interrupt_kernel()))
+    manager: Any = client.km  # an AsyncKernelManager, whose methods are not typed as coroutines
+    with contextlib.suppress(NotImplementedError):  # on Windows, nbclient does not handle Ctrl+C
+        loop.add_signal_handler(signal.SIGINT, lambda: loop.create_task(manager.interrupt_kernel()))
 
 
 def make_client(notebook: nbformat.NotebookNode, folder: Path) -> NotebookClient:
-    """Return what runs `notebook` in a fresh kernel, in `folder`."""
-    client = NotebookClient(
+    """Return a client that runs `notebook` in a new kernel, with `folder` as working directory."""
+    client: NotebookClient = NotebookClient(
         notebook,
         kernel_name=KERNEL["name"],
-        extra_arguments=["--log-level=40"],  # errors only: the kernel's own warnings would cut through the line
+        extra_arguments=["--log-level=40"],  # errors only: warnings of the kernel would disturb the progress line
         resources={"metadata": {"path": str(folder)}},
-        on_notebook_start=lambda **_: pass_on_interrupts(client),
+        on_notebook_start=lambda **_: forward_interrupts(client),
         record_timing=False,
         coalesce_streams=True,
         store_widget_state=False,
@@ -83,7 +85,7 @@ def make_client(notebook: nbformat.NotebookNode, folder: Path) -> NotebookClient
 
 
 def execute(notebook: nbformat.NotebookNode, path: Path) -> None:
-    """Fill in the outputs of `notebook`, run in the folder of `path`; ends the program at the first failing cell."""
+    """Run `notebook` in the folder of `path` and store its outputs. If a cell fails, exit with an error message."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -94,7 +96,7 @@ def execute(notebook: nbformat.NotebookNode, path: Path) -> None:
     thread.start()
     try:
         client.execute()
-    except Exception as error:  # besides nbclient's own types, whatever its start and its end run into
+    except Exception as error:  # nbclient's own types, or any error while the kernel starts or stops
         failure = error
     finally:
         ended.set()
@@ -104,16 +106,16 @@ def execute(notebook: nbformat.NotebookNode, path: Path) -> None:
 
 
 def explain(path: Path, cell: nbformat.NotebookNode | None, error: Exception) -> str:
-    """Say where `path` stopped and why: the cell's id, its first line and the error's message."""
+    """Return a message with the id and first line of the failed cell, and the error."""
     reason = str(error) or type(error).__name__
     if isinstance(error, CellExecutionError):
         reason = f"{error.ename}: {COLOURS.sub('', error.evalue)}".removesuffix(": ")
     where = f"cell {cell.id}, which starts with\n    {cell.source.strip().splitlines()[0]}" if cell else "its start"
-    return f"{path} stopped at {where}\n{reason}\nThe file was left as it was."
+    return f"{path} stopped at {where}\n{reason}\nThe file was not changed."
 
 
 def clean(notebook: nbformat.NotebookNode) -> None:
-    """Drop what is true of this run alone: widgets and their states, timings, frames that show the kernel's pages."""
+    """Remove what is only valid during this run: widgets and their states, timings, frames with pages of the kernel."""
     notebook.metadata.pop("widgets", None)
     notebook.metadata.kernelspec = nbformat.from_dict(KERNEL)
     for cell in notebook.cells:
@@ -126,17 +128,17 @@ def clean(notebook: nbformat.NotebookNode) -> None:
 
 
 def write(notebook: nbformat.NotebookNode, path: Path) -> None:
-    """Write `notebook` to `path` whole or not at all; raises CourseError if it cannot be written."""
+    """Write `notebook` to `path` atomically. Raises CourseError if it cannot be written."""
     with atomic_write(path) as file:
         file.write(nbformat.writes(notebook).encode() + b"\n")
 
 
 def run(path: Path) -> None:
-    """Run the notebook at `path` and store its outputs there, unless the file was edited meanwhile."""
+    """Run the notebook at `path` and store its outputs in the file. If the file was edited meanwhile, exit instead."""
     notebook, before = load(path), path.read_bytes()
     execute(notebook, path)
     if path.read_bytes() != before:
-        sys.exit(f"{path} was edited while it ran, so nothing was stored; run it again.")
+        sys.exit(f"{path} was edited while it was running, so its outputs were not stored; run it again.")
     clean(notebook)
     notebook.metadata.made_with = provenance.made_with() | {"outputs": provenance.fingerprint(notebook)}
     write(notebook, path)
@@ -155,7 +157,7 @@ def main() -> None:
     except CourseError as error:
         sys.exit(str(error))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        sys.exit(f"Interrupted: {path} was left as it was.")
+        sys.exit(f"Interrupted: {path} was not changed.")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Show the site in a browser of this machine, on 127.0.0.1, until Ctrl+C.
+"""Serve the site on 127.0.0.1, for a browser on this machine, until Ctrl+C.
 
-python tools/serve_site.py          # site/ on port 8000, or on a free one if that is taken
+python tools/serve_site.py          # site/ on port 8000, or on a free port if 8000 is in use
 """
 
 import argparse
@@ -19,7 +19,7 @@ ROOT = COURSE
 
 
 class Handler(FolderHandler):
-    """Serve files with the types that browsers insist on, which some systems do not know."""
+    """Serve files with the MIME types that browsers require; some systems do not define all of them."""
 
     extensions_map = FolderHandler.extensions_map | {
         ".js": "text/javascript",
@@ -30,7 +30,7 @@ class Handler(FolderHandler):
 
 
 def make_server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
-    """Return a server for `folder` on 127.0.0.1 and `port`, or on a free port if that one is taken."""
+    """Return a server for `folder` on 127.0.0.1 and `port`, or on a free port if `port` is in use."""
     handler = functools.partial(Handler, directory=folder)
     try:
         return ThreadingHTTPServer(("127.0.0.1", port), handler)
@@ -40,7 +40,7 @@ def make_server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
 
 @contextlib.contextmanager
 def serving(folder: Path) -> Iterator[str]:
-    """Serve `folder` on a free port while the block runs; gives its address."""
+    """Serve `folder` on a free port during the block, and yield the URL."""
     with make_server(folder) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
@@ -48,14 +48,14 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Show the site in a browser of this machine.")
+    parser = argparse.ArgumentParser(description="Serve the site for a browser on this machine.")
     parser.add_argument("--folder", type=Path, default=ROOT / "site")
     parser.add_argument("--port", type=int, default=8000)
     options = parser.parse_args()
     if not (options.folder / "index.html").is_file():
-        sys.exit(f"There is no site in {options.folder}; `make site` builds it.")
+        sys.exit(f"There is no site in {options.folder}; build it with `make site`.")
     with make_server(options.folder, options.port) as server:
-        print(f"The course: http://127.0.0.1:{server.server_port}/   (Ctrl+C ends it)", flush=True)
+        print(f"The course: http://127.0.0.1:{server.server_port}/   (stop with Ctrl+C)", flush=True)
         try:
             server.serve_forever()
         except KeyboardInterrupt:

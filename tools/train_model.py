@@ -1,9 +1,9 @@
-"""Make the two ONNX files of models/, each with a note in it of how it was made and how well it reads the test set.
+"""Create the two ONNX files of models/. Their metadata says how they were trained and gives the test accuracy.
 
-    models/report_net.onnx   the report's network, trained as chapter 03 does: Netron shows it on the site
-    models/digits.onnx       the recipe "best" of chapter 05, for users: the drawing page and mnist_helpers.predict
+    models/report_net.onnx   the report's network, trained as in chapter 03; Netron shows it on the site
+    models/digits.onnx       the recipe "best" of chapter 05, for the drawing page and mnist_helpers.predict
 
-For the second, the weights that `make best` left in artifacts/ are taken, if they are there; else it is trained here,
+The second network is loaded from the weights that `make best` writes to artifacts/. If they are missing, it is trained,
 which takes ten minutes. Seed 1 was chosen before the results of the five seeds were known.
 """
 
@@ -30,7 +30,7 @@ WEIGHTS = ROOT / "artifacts" / f"best_seed_{SEED}.pt"
 
 
 def make_report_net():
-    """Train the report's network and export it as chapter 02 does."""
+    """Train the report's network and export it as in chapter 02."""
     model, history = train_report_net(SEED, log=print)
     images, labels = data.load("test")
     made_with = {"command": "python tools/train_model.py", "seed": str(SEED), **provenance.made_with()}
@@ -40,23 +40,23 @@ def make_report_net():
 
 
 def best_network() -> nn.Module:
-    """Return the network of the recipe "best", seed 1: from artifacts/, or trained here."""
+    """Return the network of the recipe "best" with seed 1, loaded from artifacts/ or trained."""
     recipe = RECIPES["best"]
     if not WEIGHTS.is_file():
-        print(f"{WEIGHTS.relative_to(ROOT)} is not there: the network is trained here, which takes ten minutes.")
+        print(f"{WEIGHTS.relative_to(ROOT)} does not exist, so the network is trained now, which takes ten minutes.")
         return train(recipe, *data.load("train"), SEED)
-    print(f"The weights come from {WEIGHTS.relative_to(ROOT)}.")
+    print(f"Loading the weights from {WEIGHTS.relative_to(ROOT)}.")
     model = ShiftAverage(build(recipe)).to(memory_format=torch.channels_last)
     try:
         model.load_state_dict(torch.load(WEIGHTS, map_location="cpu", weights_only=True))
-    except Exception as error:  # torch's and pickle's own
+    except Exception as error:  # torch and pickle raise many types
         reason = type(error).__name__
         sys.exit(f"{WEIGHTS} does not hold the recipe's network ({reason}); delete it to train the network anew.")
     return model
 
 
 def metadata(correct: int, count: int) -> dict[str, str]:
-    """What models/digits.onnx says of itself."""
+    """Return the metadata of models/digits.onnx."""
     return {
         "what": "reads one handwritten digit; trained on MNIST",
         "input": "images: uint8 [N, 28, 28], 0 to 255, light ink on black, prepared as MNIST was "
@@ -77,7 +77,7 @@ def metadata(correct: int, count: int) -> dict[str, str]:
 
 
 def make_digits():
-    """Export the network of the recipe "best" for users."""
+    """Export the network of the recipe "best" to models/digits.onnx."""
     model, (images, labels) = best_network(), data.load("test")
     _, correct = evaluate(model, images, labels)
     export.to_onnx_from_pixels(model, DIGITS, metadata(correct, len(labels)))

@@ -1,4 +1,4 @@
-/** The page "Draw a digit": the course's best network, run by ONNX Runtime in the page, behind the pad. */
+/** The page "Draw a digit": the pad with the course's best network, run in the browser by ONNX Runtime. */
 
 import { createPad } from "./pad.js";
 import { prepare } from "./prepare.js";
@@ -8,7 +8,7 @@ const FAILED = "The network could not be loaded; reload the page to try again.";
 
 const here = (path) => new URL(path, import.meta.url).href;
 
-/** Load ONNX Runtime and the network, on one thread: more would need headers that a plain web server does not send. */
+/** Load ONNX Runtime and the network, with one thread: more need HTTP headers that simple servers do not send. */
 async function loadNetwork() {
   const ort = await import(here("./ort/ort.wasm.min.mjs"));
   ort.env.wasm.numThreads = 1;
@@ -16,7 +16,7 @@ async function loadNetwork() {
   return { ort, session: await ort.InferenceSession.create(here("./models/digits.onnx")) };
 }
 
-/** The ten probabilities that the network, which normalises by itself, gives to a picture: Uint8Array(784). */
+/** Return the ten probabilities for a picture, Uint8Array(784). The network itself normalises the picture. */
 async function predict({ ort, session }, picture) {
   const images = new ort.Tensor("uint8", picture, [1, 28, 28]);
   const { probabilities } = await session.run({ images });
@@ -29,7 +29,7 @@ async function read(network, ink) {
   return { ...prepared, probabilities: await predict(network, prepared.picture) };
 }
 
-function say(element, sentence) {
+function showMessage(element, sentence) {
   const note = document.createElement("p");
   note.setAttribute("role", "status");
   note.textContent = sentence;
@@ -37,14 +37,14 @@ function say(element, sentence) {
 }
 
 async function start(element) {
-  say(element, LOADING);
+  showMessage(element, LOADING);
   try {
     const network = await loadNetwork();
     element.replaceChildren();
     createPad(element, (ink) => read(network, ink));
   } catch (error) {
     console.error(error);
-    say(element, FAILED);
+    showMessage(element, FAILED);
   }
 }
 

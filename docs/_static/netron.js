@@ -1,6 +1,6 @@
-// Opens a file of the visitor's own in the page's Netron, by handing it to Netron's own file dialog.
+// Open a file of the visitor in the page's Netron, by passing it to Netron's file dialog.
 
-const FIRST_BYTE = 8; // an ONNX file begins with the field that holds its version
+const FIRST_BYTE = 8; // the first byte of an ONNX file: the tag of the field ir_version
 
 for (const box of document.querySelectorAll(".netron")) {
   const [frame, input, status] = ["iframe", "input", "[role=status]"].map((name) => box.querySelector(name));
@@ -15,7 +15,7 @@ for (const box of document.querySelectorAll(".netron")) {
 }
 
 async function open(frame, files) {
-  frame.src = new URL("../netron/index.html", import.meta.url).href; // without a model: Netron waits for one
+  frame.src = new URL("../netron/index.html", import.meta.url).href; // without a model, Netron shows its welcome page
   await new Promise((loaded) => frame.addEventListener("load", loaded, { once: true }));
   const { body } = frame.contentDocument;
   const waits = () => body.classList.contains("welcome") && !body.classList.contains("spinner");

@@ -1,18 +1,18 @@
 /**
- * The preparation of mnist_helpers/drawing.py, step by step, for a web page: tests/browser compares the pictures.
+ * The steps of mnist_helpers/drawing.py in JavaScript. tests/browser compares the results.
  *
- * A grid is {height, width, values}, row by row. Pillow may average columns before rows, and so round otherwise in the
- * last digit of a single-precision number: a grey value that lies half-way between two can differ by 1.
+ * A grid is {height, width, values}, in row-major order. Pillow may average columns before rows, so that the last digit
+ * in single precision is rounded differently: grey values half-way between two integers can differ by 1.
  */
 
-const SIDE = 280; // of the pad's drawing
+const SIDE = 280; // side of the drawing on the pad
 const PICTURE = 28;
 const FRAME = 20;
 
 /**
  * Fit a drawing into 20x20 and centre its mass in 28x28.
  *
- * `drawing` holds 280*280 grey values, 0 for paper and 255 for ink. Returns null when there is no ink, else
+ * `drawing` holds 280*280 grey values, 0 for paper and 255 for ink. Returns null if there is no ink, otherwise
  * {picture: Uint8Array(784), box: [top, left, height, width], size: [height, width], corner: [row, column]}.
  */
 export function prepare(drawing) {
@@ -24,7 +24,7 @@ export function prepare(drawing) {
   return { picture: placed(small, corner), box, size: [small.height, small.width], corner };
 }
 
-/** A table: the ink 0..1 of each grey 0..255, with the paper, and its shadows, at 0 and the strongest ink at 1. */
+/** Return a table that maps grey values 0..255 to ink 0..1: paper and shadows to 0, the strongest ink to 1. */
 function withoutPaper(drawing) {
   const paper = median(drawing);
   const range = Math.max(largest(drawing) / 255 - paper, 1e-6);
@@ -34,7 +34,7 @@ function withoutPaper(drawing) {
   });
 }
 
-/** The median of an even number of greys, in 0..1, by counting: sorting them all would take longer than the rest. */
+/** Return the median of an even number of greys, scaled to 0..1. Counting is much faster than sorting. */
 function median(greys) {
   const counts = new Uint32Array(256);
   for (const grey of greys) counts[grey]++;
@@ -46,7 +46,7 @@ function largest(values) {
   return values.reduce((a, b) => Math.max(a, b));
 }
 
-/** The smallest box around the ink, as [top, left, height, width], or null. */
+/** Return the bounding box of the ink, [top, left, height, width], or null if there is no ink. */
 function boxOf(drawing, inkOf) {
   let [top, left, bottom, right] = [SIDE, SIDE, -1, -1];
   for (let place = 0; place < drawing.length; place++) {
@@ -60,7 +60,7 @@ function boxOf(drawing, inkOf) {
   return bottom < 0 ? null : [top, left, bottom - top + 1, right - left + 1];
 }
 
-/** The ink in the box, as a grid in single precision. */
+/** Return the ink in the box as a grid in single precision. */
 function cut(drawing, inkOf, [top, left, height, width]) {
   const values = new Float32Array(height * width);
   for (let place = 0; place < values.length; place++) {
@@ -70,7 +70,7 @@ function cut(drawing, inkOf, [top, left, height, width]) {
   return { height, width, values };
 }
 
-/** Scale a grid so that its longer side is `side`, each value a mean of those it covers; the largest is 255. */
+/** Resize a grid by averaging so that its longer side is `side`, and scale it so that its maximum is 255. */
 function fitInto(grid, side) {
   const scale = side / Math.max(grid.height, grid.width);
   const [height, width] = [grid.height, grid.width].map((length) => Math.max(1, roundHalfEven(length * scale)));
@@ -81,8 +81,8 @@ function fitInto(grid, side) {
 }
 
 /**
- * Reduce or stretch a grid to `height` rows as Pillow's BOX filter does: a new row is the mean of the rows whose
- * centres lie in its window, kept in single precision.
+ * Resize a grid to `height` rows as Pillow's BOX filter does. Each new row is the mean of the rows whose centres lie in
+ * its window, in single precision.
  */
 function averagedRows(grid, height) {
   const values = new Float32Array(height * grid.width);
@@ -98,7 +98,7 @@ function averagedRows(grid, height) {
   return { height, width: grid.width, values };
 }
 
-/** The rows [first, end) of the old grid whose centres lie in the window of a new row, in Pillow's own arithmetic. */
+/** Return the rows [first, end) whose centres lie in the window of a new row, computed as in Pillow. */
 function rowsUnder(row, scale, rows) {
   const window = Math.max(scale, 1);
   const centre = (row + 0.5) * scale;
@@ -116,7 +116,7 @@ function transposed({ height, width, values }) {
   return { height: width, width: height, values: turned };
 }
 
-/** Where the grid must begin along an axis (0: rows, 1: columns) so that its mass is centred in 28, within it. */
+/** Return the first row (axis 0) or column (axis 1) that centres the mass of the grid in 28x28 without cutting it. */
 function cornerAlong({ height, width, values }, axis) {
   const [total, moment] = values.reduce(
     ([sum, weighted], grey, place) => [sum + grey, weighted + grey * [Math.floor(place / width), place % width][axis]],
@@ -135,7 +135,7 @@ function placed({ height, width, values }, [top, left]) {
   return picture;
 }
 
-/** Round as Python does: a half goes to the even neighbour. */
+/** Round half to even, as Python does. */
 function roundHalfEven(value) {
   const floor = Math.floor(value);
   if (value - floor !== 0.5) return Math.round(value);

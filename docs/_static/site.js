@@ -1,4 +1,4 @@
-// A table that is wider than a phone scrolls by itself; the keyboard must be able to reach it.
+// Make tables that scroll horizontally focusable, so that they can be scrolled with the keyboard.
 
 function letTheKeyboardReach() {
   for (const table of document.querySelectorAll(".bd-article table")) {

@@ -1,4 +1,4 @@
-"""What a chapter's page has beyond its notebook: a live Netron, and where its outputs come from."""
+"""Additions to the pages of the chapters: an interactive Netron, and the provenance of the outputs."""
 
 import functools
 from pathlib import Path
@@ -9,8 +9,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from mnist_helpers._support import provenance
 
-PLACEHOLDER = "Netron opens here."  # of tools/run_notebooks.py
-CHAPTER = "notebooks/02_network"  # whose network the site's copy of Netron has
+PLACEHOLDER = "Netron opens here."  # must match tools/run_notebooks.py
+CHAPTER = "notebooks/02_network"  # the site's copy of Netron shows its network
 FRAME = """<div class="netron">
 <iframe title="Netron showing the network of this chapter" loading="lazy"
     src="../netron/index.html?url=model.onnx"></iframe>
@@ -24,7 +24,7 @@ NAMES = {"onnx": "ONNX", "onnxruntime": "ONNX Runtime", "python": "Python"}
 
 
 class NetronFrame(SphinxPostTransform):
-    """Put Netron's static copy where chapter 02's own, which lives in its kernel only, has left its place."""
+    """Replace the placeholder for chapter 02's Netron, which needs a kernel, by the static copy of the site."""
 
     default_priority = 500
 
@@ -35,12 +35,12 @@ class NetronFrame(SphinxPostTransform):
 
 
 def relink(app, docname: str, source: list[str]) -> None:
-    """Links between docs/ and notebooks/ are right in the repository; here both folders start at the same place."""
+    """Adapt links between docs/ and notebooks/ to the site, where the pages of docs/ are in the top folder."""
     source[0] = source[0].replace("](../docs/", "](../").replace("](../notebooks/", "](notebooks/")
 
 
 def add_provenance(app, pagename: str, templatename: str, context: dict, doctree) -> None:
-    """Give the page's footer its sentence: of its own notebook, or of all."""
+    """Add the sentence about provenance to the footer: for the page's notebook or, on other pages, for all."""
     own = Path(app.srcdir, f"{pagename}.ipynb")
     paths = [own] if own.is_file() else sorted(Path(app.srcdir, "notebooks").glob("*.ipynb"))
     context["provenance"] = sentence([recorded_run(path) for path in paths])
@@ -48,14 +48,14 @@ def add_provenance(app, pagename: str, templatename: str, context: dict, doctree
 
 @functools.cache
 def recorded_run(path: Path) -> dict | None:
-    """Return what a notebook says of the run that made its outputs; None when they are those of another run."""
+    """Return the metadata of the run that made a notebook's outputs, or None if the outputs are from another run."""
     notebook = nbformat.read(path, as_version=4)
     run = notebook.metadata.get("made_with", {})
     return run if run.get("outputs") == provenance.fingerprint(notebook) else None
 
 
 def sentence(runs: list[dict | None]) -> str:
-    """Say with what the outputs were made that come from `runs`, or that it is not known."""
+    """Return a sentence about the versions and the processor of `runs`, or that they are unknown."""
     what = "This page's outputs were" if len(runs) == 1 else "The chapters' outputs were"
     if None in runs:
         return f"{what} stored by another program than the course's own, with versions that were not recorded."

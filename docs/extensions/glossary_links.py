@@ -1,4 +1,4 @@
-"""Link the terms of the glossary from where they are used: the first time in each section of a page."""
+"""Link terms to the glossary at their first use in each section of a page."""
 
 import collections
 import re
@@ -8,14 +8,14 @@ from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 GLOSSARY = "glossary"
-# Words of everyday language too: linked where they are set off as terms
+# Terms that are also everyday words: linked only if they are emphasised
 EVERYDAY = {"class", "shape", "spread", "width", "noise", "recipe", "process", "graph", "rank", "schedule"}
-# Where a link would be nested, or would change what is quoted
-LEFT_ALONE = (nodes.reference, addnodes.pending_xref, nodes.literal, nodes.raw, nodes.math)
+# Nodes in which a link would be nested or would change quoted text
+NOT_LINKED = (nodes.reference, addnodes.pending_xref, nodes.literal, nodes.raw, nodes.math)
 
 
 class GlossaryLinks(SphinxPostTransform):
-    """Turn a term in the running text into a cross-reference to its entry."""
+    """Turn glossary terms in paragraphs into cross-references."""
 
     default_priority = 5  # before cross-references are resolved
 
@@ -27,14 +27,14 @@ class GlossaryLinks(SphinxPostTransform):
         seen = collections.defaultdict(set)
         for text in list(self.document.findall(nodes.Text)):
             parents = list(_ancestors(text))
-            if _inside(parents, nodes.paragraph) and not _inside(parents, LEFT_ALONE):
+            if _inside(parents, nodes.paragraph) and not _inside(parents, NOT_LINKED):
                 sections = [parent for parent in parents if isinstance(parent, nodes.section)]
                 words = seen[sections[-2:][0]]
                 ignored = set() if isinstance(parents[0], (nodes.emphasis, nodes.strong)) else EVERYDAY
                 text.parent.replace(text, list(self.linked(text.astext(), pattern, words, ignored)))
 
     def linked(self, text: str, pattern: re.Pattern, seen: set, ignored: set):
-        """Yield `text` in pieces, each term that is neither in `seen` nor in `ignored` as a cross-reference."""
+        """Yield `text` in parts, with a cross-reference for each term that is not in `seen` or `ignored`."""
         end = 0
         for match in pattern.finditer(text):
             if (term := match[1].lower()) in seen | ignored:
@@ -47,6 +47,7 @@ class GlossaryLinks(SphinxPostTransform):
 
 
 def cross_reference(term: str, shown: str, docname: str) -> addnodes.pending_xref:
+    """Return a reference to the glossary entry of `term` with the text `shown`."""
     reference = addnodes.pending_xref(refdomain="std", reftype="term", reftarget=term, refexplicit=True, refdoc=docname)
     reference["refwarn"] = True
     reference += nodes.inline(shown, shown, classes=["glossary-link"])

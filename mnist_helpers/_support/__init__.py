@@ -1,1 +1,1 @@
-"""What the helpers share and no chapter teaches: files, checksums, the terminal, paths, where results come from."""
+"""Shared code that no chapter teaches: files, checksums, terminal output, paths and provenance of results."""

@@ -1,4 +1,4 @@
-"""Write a file whole or not at all."""
+"""Write files atomically: completely or not at all."""
 
 import contextlib
 import glob
@@ -11,16 +11,16 @@ from typing import BinaryIO
 
 from mnist_helpers import CourseError
 
-MARK = ".mnist-helpers-"  # in the names of temporary folders; no other program uses it
+MARK = ".mnist-helpers-"  # part of the name of every temporary folder, to recognise our own
 
 
 @contextlib.contextmanager
 def atomic_write(path: Path, older: Path | None = None) -> Iterator[BinaryIO]:
-    """Open `path` for writing so that it changes whole or not at all.
+    """Open `path` for writing so that it is replaced atomically at the end of the block.
 
-    What the block writes goes to a file in a temporary folder beside `path`, is synced, and takes the name in one step:
-    a reader finds the old content or the new, never half of one. `older` is the name that the old file gets, where it
-    is to be kept. Raises CourseError, leaving `path` as it was, if that fails.
+    The block writes to a file in a temporary folder beside `path`, which is synced to disk and then renamed to `path`,
+    so that readers see either the old or the new content. If `older` is given, the old file is kept under that name.
+    Raises CourseError, and leaves `path` unchanged, if the file cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,32 +33,34 @@ def atomic_write(path: Path, older: Path | None = None) -> Iterator[BinaryIO]:
             if older is not None:
                 os.replace(path, older)
             os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:  # torch.save has an error of its own for a write that came back short
-        why = error if isinstance(error, OSError) else "No space left, or another fault of the disk"
-        raise CourseError(f"{path} cannot be written ({why}); make room, or choose a folder that is yours.") from None
+    except (OSError, RuntimeError) as error:  # torch.save raises RuntimeError for an incomplete write
+        why = error if isinstance(error, OSError) else "No space left on the disk, or another disk error"
+        raise CourseError(
+            f"{path} cannot be written ({why}); free some disk space, or choose a folder that you can write to."
+        ) from None
 
 
 def remove_stale_temporaries(path: Path, age: float = 0) -> None:
-    """Remove what `atomic_write` left beside `path` when it was killed, if it is at least `age` seconds old.
+    """Remove temporary folders that a killed `atomic_write` left beside `path`, if at least `age` seconds old.
 
-    Only a folder with this module's mark in its name goes, and only if it is ours and holds nothing but that one file.
+    A folder is removed only if its name has this module's mark, it belongs to this user, and it holds no other file.
     """
     for folder in path.parent.glob(f"{glob.escape(_prefix(path))}????????"):
-        with contextlib.suppress(OSError):  # another process was faster, or there is something else in it
+        with contextlib.suppress(OSError):  # another process removed it first, or it is not empty
             if _is_ours(folder, path) and time.time() - folder.stat().st_mtime >= age:
                 (folder / path.name).unlink(missing_ok=True)
                 folder.rmdir()
 
 
 def _prefix(path: Path) -> str:
-    """Return how the name of the temporary folder for `path` begins."""
+    """Return the prefix of the names of the temporary folders for `path`."""
     return f".{path.name}{MARK}"
 
 
 def _is_ours(folder: Path, path: Path) -> bool:
-    """Tell whether `atomic_write` can have made this folder for `path`."""
+    """Return whether `atomic_write` may have created this folder for `path`."""
     if folder.is_symlink() or not folder.is_dir():
         return False
-    mine = not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
-    content = [file for file in folder.iterdir() if file.name != path.name or not file.is_file() or file.is_symlink()]
-    return mine and not content
+    owned = not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
+    others = [file for file in folder.iterdir() if file.name != path.name or not file.is_file() or file.is_symlink()]
+    return owned and not others

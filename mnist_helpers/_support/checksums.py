@@ -1,17 +1,17 @@
-"""The checksums of the files that the course ships, without torch: the doctor reads them when torch is broken."""
+"""Checksums of the files that the course ships. Does not import torch, so that the doctor works without it."""
 
 import hashlib
 from pathlib import Path
 
 from mnist_helpers import CourseError
 
-ARCHIVE_MD5 = {  # torchvision's own list, MNIST.resources
+ARCHIVE_MD5 = {  # from torchvision's MNIST.resources
     "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
     "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
     "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
     "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
 }
-EXTRACTED_MD5 = {  # torchvision trusts an extracted file without looking; these sums close the gap
+EXTRACTED_MD5 = {  # torchvision does not verify extracted files
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
     "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
@@ -20,19 +20,19 @@ EXTRACTED_MD5 = {  # torchvision trusts an extracted file without looking; these
 
 
 def md5(content: bytes) -> str:
-    """Return the md5 sum as these lists have it; it tells damage, not malice, so that strict systems allow it."""
+    """Return the md5 checksum in hexadecimal. It detects damage only, so it is marked as not used for security."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def sha256(content: bytes) -> str:
-    """Return the sha256 digest in hexadecimal digits."""
+    """Return the sha256 digest in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 def published_sha256(path: Path) -> str:
-    """Return the digest that SHA256SUMS, in the folder of `path`, lists for it.
+    """Return the digest of `path` that is listed in the SHA256SUMS file of its folder.
 
-    The file has the format of the command sha256sum. Raises CourseError if it is missing or does not list `path`.
+    SHA256SUMS has the format of the sha256sum command. Raises CourseError if it is missing or does not list `path`.
     """
     sums = path.with_name("SHA256SUMS")
     try:
@@ -43,6 +43,6 @@ def published_sha256(path: Path) -> str:
 
 
 def write_sha256(folder: Path, *names: str) -> None:
-    """Write the SHA256SUMS of these files of `folder`."""
+    """Write the digests of the given files of `folder` to its SHA256SUMS file."""
     lines = [f"{sha256((folder / name).read_bytes())}  {name}\n" for name in names]
     (folder / "SHA256SUMS").write_text("".join(lines), encoding="utf-8", newline="\n")

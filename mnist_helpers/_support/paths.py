@@ -1,11 +1,11 @@
-"""Where the course's files are: the one place that knows how deep a module lies in the repository."""
+"""Paths of the course's files. No other module depends on its own place in the repository."""
 
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]  # mnist_helpers/
-COURSE = PACKAGE.parent  # the checkout
-DATA = COURSE / "data"  # torchvision's root: the files lie in MNIST/raw below it
+COURSE = PACKAGE.parent  # the repository
+DATA = COURSE / "data"  # the `root` of torchvision's datasets; the files are in MNIST/raw
 MODELS = COURSE / "models"
 NOTEBOOKS = COURSE / "notebooks"
 RESULTS = COURSE / "benchmarks" / "results"
-ARTIFACTS = COURSE / "artifacts"  # what the notebooks write; ignored by git
+ARTIFACTS = COURSE / "artifacts"  # output of the notebooks; ignored by git

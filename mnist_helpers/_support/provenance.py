@@ -1,4 +1,4 @@
-"""Where a stored result comes from: versions, processor and date."""
+"""Provenance of stored results: versions, processor and date."""
 
 import datetime
 import hashlib
@@ -11,7 +11,7 @@ PACKAGES = ("torch", "torchvision", "onnx", "onnxruntime")
 
 
 def processor() -> str:
-    """The processor's name, as the system gives it."""
+    """Return the processor's name as reported by the system."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
@@ -20,7 +20,7 @@ def processor() -> str:
 
 
 def made_with() -> dict[str, str]:
-    """Today's date, the versions of Python and of the packages that results depend on, and the processor."""
+    """Return today's date, the versions of Python and of the packages that affect results, and the processor."""
     return {
         "date": datetime.date.today().isoformat(),
         "python": platform.python_version(),
@@ -30,6 +30,6 @@ def made_with() -> dict[str, str]:
 
 
 def fingerprint(notebook: dict) -> str:
-    """Return the sha256 of a notebook's outputs: other outputs, as another run stores them, have another one."""
+    """Return the sha256 digest of a notebook's outputs, which changes if another run stores other outputs."""
     outputs = [cell["outputs"] for cell in notebook["cells"] if cell["cell_type"] == "code"]
     return hashlib.sha256(json.dumps(outputs, sort_keys=True).encode()).hexdigest()

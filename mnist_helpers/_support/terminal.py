@@ -1,4 +1,4 @@
-"""What the command lines share: they refuse in one sentence, and a name cannot write to the terminal."""
+"""Helpers of the command-line programs: error messages of one sentence and safe output to the terminal."""
 
 import argparse
 import os
@@ -6,30 +6,30 @@ import sys
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that refuses in one sentence."""
+    """An argument parser whose error message is one sentence, without the usage."""
 
     def error(self, message):
-        sentence = visible(message if message.endswith(".") else f"{message}; see --help.")
-        self.exit(2, f"{sentence}\n" if first_process() else "")
+        sentence = escape_control_characters(message if message.endswith(".") else f"{message}; see --help.")
+        self.exit(2, f"{sentence}\n" if is_main_process() else "")
 
 
-def escape_unprintable() -> None:
-    """Let the output write as Python would (\\u20ac) the letters that a terminal cannot show, instead of failing."""
+def escape_unencodable() -> None:
+    """Make stdout and stderr escape characters outside their encoding (\\u20ac) instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a notebook's output has it not, and shows all letters
+        if hasattr(stream, "reconfigure"):  # notebook streams lack it, and can show all characters
             stream.reconfigure(errors="backslashreplace")
 
 
 def silence_stdout() -> None:
-    """Go on after a BrokenPipeError, when nobody reads any more: or Python complains once more at its end."""
+    """Discard further output after a BrokenPipeError; otherwise Python prints another error when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def first_process() -> bool:
-    """Tell whether this process speaks and writes for all that torchrun started."""
+def is_main_process() -> bool:
+    """Return whether this process has rank 0; only that one prints and writes files under torchrun."""
     return os.environ.get("RANK", "0") == "0"
 
 
-def visible(text: str) -> str:
-    """Write line breaks, escape codes and all else that is no printed character as Python would: \\n, \\x1b."""
+def escape_control_characters(text: str) -> str:
+    """Return `text` with line breaks, escape codes and other unprintable characters escaped: \\n, \\x1b."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from mnist_helpers._support.terminal import escape_unprintable
+from mnist_helpers._support.terminal import escape_unencodable
 from mnist_helpers.doctor import checks, facts, probes
 from mnist_helpers.doctor.checks import Finding
 
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m mnist_helpers.doctor", description=description)
     parser.add_argument("--json", action="store_true", help="print one JSON object, for an issue report")
     options = parser.parse_args(arguments)
-    escape_unprintable()
+    escape_unencodable()
     findings: list[Finding] = []
     answers: dict[str, dict[str, Any]] = {}
     for finding in examine(answers):

@@ -16,7 +16,7 @@ from typing import Any
 
 from mnist_helpers._support.checksums import ARCHIVE_MD5, EXTRACTED_MD5, md5
 from mnist_helpers._support.paths import COURSE as ROOT
-from mnist_helpers._support.terminal import visible
+from mnist_helpers._support.terminal import escape_control_characters
 from mnist_helpers.doctor import remedies
 from mnist_helpers.doctor.probes import MODULES
 
@@ -34,7 +34,7 @@ class Finding:
     command: str = ""
 
     def __str__(self) -> str:
-        line = f"{self.level}  {self.subject:<9} {visible(self.text)}"
+        line = f"{self.level}  {self.subject:<9} {escape_control_characters(self.text)}"
         return f"{line}; mend it with: {self.command}" if self.command else line
 
 

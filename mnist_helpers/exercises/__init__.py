@@ -1,6 +1,7 @@
-"""Exercises that answer back: `exercises.NAME.check(answer)`, `.hint()`, `.solution()`, and `exercises.progress()`.
+"""Exercises with automatic checks: `exercises.NAME.check(answer)`, `.hint()`, `.solution()`, `exercises.progress()`.
 
-To add one, write in the chapter's module its solution, under the name that the student's function has, and its checker:
+To add an exercise, write its solution and its checker in the chapter's module. The solution has the same name as the
+student's function:
 
     @exercises.add("A nudge.", "Nearly the answer.")
     def double(number):
@@ -10,6 +11,6 @@ To add one, write in the chapter's module its solution, under the name that the 
     def check_double(ask):
         same(ask(3), 6, {9: "You squared the number."})
 
-`ask` calls the student's function with copies of what you give it. Then put a prompt and a stub cell, with the id
-`exercise-double`, into the notebook, and three wrong and two right answers into the chapter's table in tests/exercises.
+`ask` calls the student's function with copies of its arguments. Then add a prompt and a stub cell with the id
+`exercise-double` to the notebook, and three wrong and two right answers to the chapter's table in tests/exercises.
 """

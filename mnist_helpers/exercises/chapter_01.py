@@ -1,4 +1,4 @@
-"""Exercises of 01_data: counting, reading a file by hand, normalising, one-hot, shuffling, cutting into batches."""
+"""Exercises of 01_data: counting, parsing a file, normalising, one-hot encoding, shuffling, splitting into batches."""
 
 import struct
 
@@ -23,7 +23,7 @@ def count_class(labels, digit):
 
 @count_class.checker
 def check_count_class(ask):
-    """Counts in a short list of labels, with a class that is missing."""
+    """Check counts in a short list of labels, including a class that does not occur."""
     wrong = {
         4: "You counted the images that show another digit: != in place of ==?",
         3 / 7: "That is the share of the images. How many are they?",
@@ -46,13 +46,13 @@ def idx_sizes(content):
 
 
 def idx_header(*sizes):
-    """The first bytes of an IDX file, with some pixels behind them."""
+    """Return the header of an IDX file, followed by some pixels."""
     return bytes([0, 0, 8, len(sizes)]) + struct.pack(f">{len(sizes)}I", *sizes) + bytes(range(1, 40))
 
 
 @idx_sizes.checker
 def check_idx_sizes(ask):
-    """Headers of image files, of label files, and of a file with two dimensions."""
+    """Check the headers of an image file, a label file and a file with two dimensions."""
     images, sizes = idx_header(600, 28, 20), (600, 28, 20)
     little_endian = struct.unpack("<III", images[4:16])
     wrong = [
@@ -80,7 +80,7 @@ def to_network(images):
 
 @to_network.checker
 def check_to_network(ask):
-    """Five random pictures, and one that is black all over."""
+    """Check five random images and one that is completely black."""
     scaled = DIGITS.double() / 255
     right = ((scaled - MEAN) / STD).unsqueeze(1)
     wrong = [
@@ -111,7 +111,7 @@ def one_hot(labels):
 
 @one_hot.checker
 def check_one_hot(ask):
-    """Labels in which some classes are missing, and a single one."""
+    """Check several labels, without some of the classes, and a single label."""
     right = np.eye(10)[LABELS]
     wrong = [
         (right.T, "Rows and columns have changed places: one row an image, one column a class."),
@@ -136,7 +136,7 @@ def shuffled(images, labels):
 
 @shuffled.checker
 def check_shuffled(ask):
-    """Fifty images that carry their own number in a pixel, shuffled twice."""
+    """Check fifty images whose index is stored in a pixel, shuffled twice."""
     images = torch.zeros(50, 28, 28)
     images[:, 0, 0] = torch.arange(50)
     labels = torch.arange(50) + 100
@@ -156,7 +156,7 @@ def check_shuffled(ask):
 
 
 def _pair(result, expected="Two things should come back: the images [N, 28, 28] and the labels [N]."):
-    """The numbers of the images and the labels that came back."""
+    """Return the indices of the returned images, and the returned labels."""
     try:
         images, labels = result
         return array(images)[:, 0, 0], array(labels)
@@ -187,7 +187,7 @@ EACH_BATCH = "Each batch should be a pair: its images [n, 28, 28] and its labels
 
 @batches.checker
 def check_batches(ask):
-    """Ten images in batches of 4, of 5, of 1 and of more than there are."""
+    """Check ten images in batches of 4, 5, 1 and 64."""
     images, labels = torch.arange(10.0).reshape(10, 1, 1).expand(10, 28, 28), torch.arange(10)
     for size in [4, 5, 1, 64]:
         found = [_pair(batch, EACH_BATCH) for batch in _listed(ask(images, labels, size))]
@@ -201,7 +201,7 @@ def check_batches(ask):
 
 def _listed(result):
     try:
-        return list(result)  # a generator is as good as a list
+        return list(result)  # a generator is accepted as well
     except TypeError:
         raise NotYet(f"A list of batches was expected, but {type(result).__name__} came back.") from None
 

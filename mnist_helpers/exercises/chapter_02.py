@@ -1,4 +1,4 @@
-"""Exercises of 02_network: sizes and parameters, a convolution and a pooling by hand, the flatten size, a layer."""
+"""Exercises of 02_network: output sizes, parameters, convolution, pooling, the size after flatten, a whole layer."""
 
 import torch
 import torch.nn.functional as F
@@ -9,13 +9,13 @@ exercises = Chapter()
 
 
 def random_tensors(*shapes):
-    """Tensors of these shapes, filled with positive and negative numbers, the same ones each time."""
+    """Return reproducible random tensors of these shapes, with values of both signs."""
     generator = torch.Generator().manual_seed(2)
     return [torch.randn(shape, generator=generator) for shape in shapes]
 
 
-def tried(ask, given, *tensors):
-    """Ask, and say in words what was given if no answer comes back."""
+def ask_with(ask, given, *tensors):
+    """Call `ask`, and if it raises NotYet, add a description of the arguments to the message."""
     try:
         return ask(*tensors)
     except NotYet as error:
@@ -32,7 +32,7 @@ def output_size(size, kernel):
 
 @output_size.checker
 def check_output_size(ask):
-    """A kernel of 5 in a row of 28; then an even one, another size, and the largest and the smallest kernel."""
+    """Check kernel size 5 and input size 28, an even kernel, another size, and the largest and smallest kernel."""
     wrong = {
         23: "For size 28 and kernel 5 you said 23, which is one too few: the place where the kernel begins counts too.",
         14: "Half of the size is what max-pooling leaves. A kernel moves on by one pixel at a time.",
@@ -65,7 +65,7 @@ def parameter_count(channels_in, channels_out, kernel):
 
 @parameter_count.checker
 def check_parameter_count(ask):
-    """The report's conv2, then other numbers, ones among them."""
+    """Check the report's conv2 and other sizes, including 1."""
     wrong = {
         5000: "Right for the weights, but each map that comes out also has a bias.",
         10_000: "You gave every weight a bias of its own. There is one for each map that comes out.",
@@ -103,25 +103,25 @@ def convolve(image, kernel):
 
 
 def convolved(image, kernel, **options):
-    """The feature map by torch, in 64 bits."""
+    """Return the feature map computed by torch in float64."""
     return F.conv2d(image[None, None].double(), kernel[None, None].double(), **options)[0, 0]
 
 
 @convolve.checker
 def check_convolve(ask):
-    """All square first; then an even kernel, an image and a kernel that are not square, and the extreme kernels."""
+    """Check square shapes, an even kernel, rectangular images and kernels, and the largest and smallest kernel."""
     image, kernel = random_tensors((7, 7), (3, 3))
     given = "an image of 7 by 7 and a kernel of 3 by 3"
-    same(tried(ask, given, image, kernel), convolved(image, kernel), _wrong_maps(image, kernel))
+    same(ask_with(ask, given, image, kernel), convolved(image, kernel), _wrong_maps(image, kernel))
     for shapes in [((6, 6), (2, 2)), ((5, 8), (3, 3)), ((6, 7), (2, 3)), ((3, 4), (3, 4)), ((2, 3), (1, 1))]:
         image, kernel = random_tensors(*shapes)
         given = "an image of {} by {} and a kernel of {} by {}".format(*shapes[0], *shapes[1])
         explanation = f"Right where all is square and odd, but not for {given}."
-        same(tried(ask, given, image, kernel), convolved(image, kernel), otherwise=explanation)
+        same(ask_with(ask, given, image, kernel), convolved(image, kernel), otherwise=explanation)
 
 
 def _wrong_maps(image, kernel):
-    """What the known mistakes make of a square image and a square kernel."""
+    """Return the results of known mistakes for a square image and kernel, with explanations."""
     right = convolved(image, kernel)
     as_large = "Your map is as large as the image: leave out the places where the kernel does not fit."
     return [
@@ -150,16 +150,16 @@ def max_pool(image):
 
 
 def pooled(image, **options):
-    """The pooled image by torch, in 64 bits."""
+    """Return the pooled image computed by torch in float64."""
     return F.max_pool2d(image[None].double(), 2, **options)[0]
 
 
 @max_pool.checker
 def check_max_pool(ask):
-    """Even sizes first, with a square that is negative all over, then odd ones."""
+    """Check an even size, with one square of negative numbers, and odd sizes."""
     (image,) = random_tensors((4, 6))
     image[:2, :2] = -image[:2, :2].abs()
-    same(tried(ask, "an image of 4 by 6", image), pooled(image), _wrong_pools(image))
+    same(ask_with(ask, "an image of 4 by 6", image), pooled(image), _wrong_pools(image))
     for shape in [(5, 7), (6, 5), (3, 8), (3, 3)]:
         (image,) = random_tensors(shape)
         cut = [
@@ -167,11 +167,11 @@ def check_max_pool(ask):
             (pooled(image, ceil_mode=True), "You kept the last row or column, which has no partner: it is left out."),
         ]
         given = f"an image of {shape[0]} by {shape[1]}, where a last row or column without a partner is left out"
-        same(tried(ask, given, image), pooled(image), cut, f"Right for even sizes, but not for {given}.")
+        same(ask_with(ask, given, image), pooled(image), cut, f"Right for even sizes, but not for {given}.")
 
 
 def _wrong_pools(image):
-    """What the known mistakes make of an image of even sizes."""
+    """Return the results of known mistakes for an image of even size, with explanations."""
     right, mean = pooled(image), F.avg_pool2d(image[None].double(), 2)[0]
     in_a_row = image.reshape(*right.shape, 4).amax(dim=2)
     return [
@@ -202,7 +202,7 @@ def flat_features(kernel1, kernel2):
 
 
 def report_maps(kernel1, kernel2, pool1=2, pool2=2):
-    """The maps that reach `flatten` in the report's network with other kernels and poolings, by torch."""
+    """Return the input of `flatten` in the report's network with other kernel and pooling sizes, computed by torch."""
     x = F.conv2d(torch.zeros(1, 1, 28, 28), torch.zeros(10, 1, kernel1, kernel1))
     x = F.conv2d(F.max_pool2d(x, pool1), torch.zeros(20, 10, kernel2, kernel2))
     return F.max_pool2d(x, pool2)[0]
@@ -210,7 +210,7 @@ def report_maps(kernel1, kernel2, pool1=2, pool2=2):
 
 @flat_features.checker
 def check_flat_features(ask):
-    """Two pairs of kernels at which every half is a whole number, then pairs at which one is not."""
+    """Check kernel sizes for which every pooling divides evenly, and sizes for which it rounds down."""
     answers = [ask(5, 7), ask(9, 3)]
     if array(answers).shape == (2,):
         wrong = [([count(5, 7), count(9, 3)], reason) for count, reason in WRONG_COUNTS]
@@ -265,16 +265,16 @@ def conv_layer(images, weight, bias):
 
 
 def layer(images, weight, bias=None, **options):
-    """The maps of a whole layer by torch, in 64 bits."""
+    """Return the output of a convolution layer computed by torch in float64."""
     return F.conv2d(images.double(), weight.double(), None if bias is None else bias.double(), **options)
 
 
 @conv_layer.checker
 def check_conv_layer(ask):
-    """As many channels out as columns, so that a bias along the wrong dimension is no error; then other shapes."""
+    """Check as many output channels as columns, where a bias along the wrong dimension raises no error; then others."""
     tensors = random_tensors((3, 2, 6, 6), (4, 2, 3, 3), (4,))
     given = "images [3, 2, 6, 6], weight [4, 2, 3, 3] and bias [4]"
-    same(tried(ask, given, *tensors), layer(*tensors), _wrong_batches(*tensors) + _wrong_layers(*tensors))
+    same(ask_with(ask, given, *tensors), layer(*tensors), _wrong_batches(*tensors) + _wrong_layers(*tensors))
     for shapes in [
         ((2, 3, 5, 8), (2, 3, 2, 2), (2,)),
         ((1, 1, 4, 4), (1, 1, 3, 3), (1,)),
@@ -284,11 +284,11 @@ def check_conv_layer(ask):
         tensors = random_tensors(*shapes)
         given = "images {}, weight {} and bias {}".format(*map(list, shapes))
         explanation = f"Right for images [3, 2, 6, 6] and weight [4, 2, 3, 3], but not for {given}."
-        same(tried(ask, given, *tensors), layer(*tensors), otherwise=explanation)
+        same(ask_with(ask, given, *tensors), layer(*tensors), otherwise=explanation)
 
 
 def _wrong_layers(images, weight, bias):
-    """What the known mistakes with channels, bias and kernels make of a batch."""
+    """Return the results of known mistakes with channels, bias and kernels, with explanations."""
     right, plain, column = layer(images, weight, bias), layer(images, weight), bias[:, None, None].double()
     first, last = (layer(images[:, c : c + 1], weight[:, c : c + 1], bias) for c in (0, weight.shape[1] - 1))
     apart = torch.stack([layer(images[:, [c]], weight[:, [c]]) for c in range(weight.shape[1])], dim=2)
@@ -312,7 +312,7 @@ def _wrong_layers(images, weight, bias):
 
 
 def _wrong_batches(images, weight, bias):
-    """What the known mistakes with the dimensions of a batch make of it."""
+    """Return the results of known mistakes with the batch dimension, with explanations."""
     right = layer(images, weight, bias)
     mixed = layer(images.sum(dim=0, keepdim=True), weight, bias)
     one = "You returned the maps of one image. The batch has N of them, and each has its own maps."

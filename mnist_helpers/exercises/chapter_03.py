@@ -1,4 +1,4 @@
-"""Exercises of 03_training: accuracy over batches, the loss by hand, SGD, a training step, testing, choosing."""
+"""Exercises of 03_training: accuracy over batches, the loss, SGD, a training step, evaluation, model selection."""
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ def mean_accuracy(correct, sizes):
 
 @mean_accuracy.checker
 def check_mean_accuracy(ask):
-    """A small last batch, a single batch, many batches, and nothing right."""
+    """Check a smaller last batch, a single batch, many batches, and no correct predictions."""
     correct, sizes = [48, 56, 2], [64, 64, 10]
     shares = [right / size for right, size in zip(correct, sizes)]
     wrong = [
@@ -61,7 +61,7 @@ LOGITS, FIVE_LABELS = 3 * random_numbers(5, 10, seed=3), torch.tensor([3, 0, 3, 
 
 @loss_from_logits.checker
 def check_loss_from_logits(ask):
-    """Five images with ten classes, one image with three, then logits that are too large for e^z."""
+    """Check five images with ten classes, one image with three, and logits for which exp overflows."""
     loss = ask(LOGITS, FIVE_LABELS)
     if np.isnan(array(loss)).any():
         raise NotYet("nan came out: do you take a logarithm of the logits themselves, some of which are negative?")
@@ -95,7 +95,7 @@ def _wrong_losses(logits, labels):
 
 
 def _check_extremes(ask):
-    """Logits of which the power overflows, a probability too small for a number, and both signs in one batch."""
+    """Check an overflow of exp, a probability that underflows to 0, and large logits of both signs in one batch."""
     _check_extreme(
         ask,
         ([[1000.0, 999.0, 998.0]], [1]),
@@ -135,7 +135,7 @@ def sgd_step(weight, gradient, velocity, learning_rate, momentum):
 
 @sgd_step.checker
 def check_sgd_step(ask):
-    """A step in full motion, a first step, a whole matrix, and one step without momentum; torch is the judge."""
+    """Compare with torch: a step with velocity, a first step, a matrix, and a step without momentum."""
     weight, gradient, velocity = [torch.tensor(v) for v in ([1.0, -2.0, 0.5], [0.3, 0.2, -1.0], [2.0, -1.0, 0.7])]
     moving = weight, gradient, velocity, 0.1, 0.8
     same(ask(*moving), torch_sgd(*moving), _wrong_steps(*moving))
@@ -154,7 +154,7 @@ def check_sgd_step(ask):
 
 
 def torch_sgd(weight, gradient, velocity, learning_rate, momentum):
-    """Let torch take the step; returns weight and velocity."""
+    """Return the weight and velocity after a step of torch's SGD."""
     parameter = nn.Parameter(weight.clone())
     parameter.grad = gradient.clone()
     optimizer = torch.optim.SGD([parameter], learning_rate, momentum)
@@ -203,13 +203,13 @@ def _wrong_velocities(weight, gradient, velocity, rate, momentum):
 
 
 class Watched(nn.Module):
-    """A network of one layer with fixed weights that notes what is done to it; `ask` hands over itself, not a copy."""
+    """A network of one layer with fixed weights that records its calls. `ask` passes it without copying."""
 
     def __init__(self):
         super().__init__()
         self.weight = nn.Parameter(0.1 * random_numbers(784, 10, seed=3))
         self.weight.register_hook(lambda gradient: self.events.append("backward"))
-        self.events, self.calls = [], []  # of a call: (was it in train mode?, were gradients recorded?)
+        self.events, self.calls = [], []  # each call: (whether in train mode, whether gradients were enabled)
 
     def forward(self, images):
         self.events.append("forward")
@@ -220,11 +220,11 @@ class Watched(nn.Module):
         return self
 
 
-RATE = 0.002  # large enough to see where the weights go, small enough for the loss to stay above 0
+RATE = 0.002  # large enough for a visible step, small enough to keep the loss above 0
 
 
 class WatchedSGD(torch.optim.SGD):
-    """Plain SGD that notes each call among the events of its network."""
+    """Plain SGD that records its calls in the events of the network."""
 
     def __init__(self, model):
         super().__init__(model.parameters(), RATE)
@@ -264,7 +264,7 @@ TWO_BATCHES = [
 
 @train_step.checker
 def check_train_step(ask):
-    """Two steps in a row on a network that comes in eval mode, against gradients that torch computes apart from it."""
+    """Check two steps, starting in eval mode, against gradients that torch computes separately."""
     model = Watched()
     optimizer = WatchedSGD(model)
     before, past_gradients = model.weight.detach().clone(), 0
@@ -281,14 +281,14 @@ def check_train_step(ask):
 
 
 def loss_and_gradient(weight, images, labels):
-    """The loss of the watched network with these weights, and its gradient."""
+    """Return the loss of a Watched network with these weights, and its gradient."""
     weight = weight.clone().requires_grad_()
     loss = F.cross_entropy(images.flatten(1) @ weight, labels)
     return loss.item(), torch.autograd.grad(loss, weight)[0]
 
 
 def _explain_events(model, moved):
-    """Raise NotYet for the wrong mode, or if a call that is missing or misplaced kept the weights where they were."""
+    """Raise NotYet if the mode is wrong, or if a missing or misplaced call left the weights unchanged."""
     events = model.events
     if "forward" not in events:
         raise NotYet("You did not call the model: the loss needs model(images).")
@@ -345,7 +345,7 @@ def accuracy_of(model, images, labels):
 
 @accuracy_of.checker
 def check_accuracy_of(ask):
-    """Ten images, on which an argmax over the wrong dimension raises no error, then 130 images, and a single one."""
+    """Check ten images, where argmax over the wrong dimension raises no error, then 130 images and a single one."""
     images, labels, right = answered(10, wrong=4)
     model = Watched()
     found = ask(model, images, labels)
@@ -363,8 +363,8 @@ def check_accuracy_of(ask):
 
 
 def answered(count, wrong):
-    """Images, labels of which the watched network misses the last `wrong`, and the network's answers."""
-    images = random_numbers(count, 1, 28, 28, seed=95)  # for ten images, each mistake gives another accuracy
+    """Return images, labels and predictions of a Watched network, whose last `wrong` predictions are wrong."""
+    images = random_numbers(count, 1, 28, 28, seed=95)  # gives each known mistake another accuracy
     answers = (images.flatten(1) @ Watched().weight.detach()).argmax(dim=1)
     labels = answers.clone()
     labels[count - wrong :] = (labels[count - wrong :] + 1) % 10
@@ -410,7 +410,7 @@ VALIDATION, TEST = [0.961, 0.974, 0.972, 0.940], [0.950, 0.962, 0.971, 0.973]
 
 @choose.checker
 def check_choose(ask):
-    """Networks on which validation, test and their mean disagree; then the best one at the start and at the end."""
+    """Check networks for which validation, test and their mean disagree, then the best network first and last."""
     reason = "Return the index of the network that is best on validation, and its test accuracy."
     same(ask(VALIDATION, TEST), (1, 0.962), _wrong_choices(), reason)
     same(

@@ -1,4 +1,4 @@
-"""Exercises of 04_predictions: the class, confusion, precision and recall, dark ink, refusing, test-time averaging."""
+"""Exercises of 04_predictions: predicted class, confusion matrix, precision and recall, inverting, rejection, TTA."""
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ exercises = Chapter()
 
 
 def random_classes(count, seed):
-    """Random classes 0 to 9 that are the same each time."""
+    """Return reproducible random classes 0 to 9."""
     return torch.randint(0, 10, (count,), generator=torch.Generator().manual_seed(seed))
 
 
@@ -29,7 +29,7 @@ LOG_PROBS = random_numbers(5, 10, seed=4).log_softmax(dim=1)
 
 @predicted.checker
 def check_predicted(ask):
-    """Five images, a single one, and ten that have one class each, where a wrong dimension changes no shape."""
+    """Check five images, a single one, and ten images, where a wrong dimension does not change the shape."""
     largest, places = LOG_PROBS.max(dim=1)
     wrong = [
         (LOG_PROBS.argmax(dim=0), "You got ten answers for five images: you searched along the images. Use dim=1."),
@@ -69,13 +69,13 @@ SOME_PREDICTIONS = torch.tensor([3, 5, 5, 5, 3, 0, 3, 3, 1, 5, 1])
 
 
 def counted(labels, predictions):
-    """The confusion matrix by NumPy, which counts points in squares."""
+    """Return the confusion matrix computed by NumPy's histogram2d."""
     return np.histogram2d(labels.numpy(), predictions.numpy(), bins=10, range=[[0, 10], [0, 10]])[0]
 
 
 @confusion.checker
 def check_confusion(ask):
-    """Eleven images without a 2, 4, 6, 7 or 9 and with pairs that occur twice; then many, one image, one pair often."""
+    """Check eleven images with missing classes and repeated pairs, then many images, one image and a frequent pair."""
     right = counted(SOME_LABELS, SOME_PREDICTIONS)
     same(ask(SOME_LABELS, SOME_PREDICTIONS), right, _wrong_matrices(right))
     many = random_classes(500, seed=1), random_classes(500, seed=2)
@@ -128,21 +128,21 @@ def precision_recall(matrix, digit):
 
 
 def random_matrix(seed):
-    """A confusion matrix of a network that is often wrong, as scikit-learn would return it."""
+    """Return the confusion matrix of an inaccurate network, in the format of scikit-learn."""
     labels = torch.cat([torch.arange(10), random_classes(400, seed)])
     predictions = torch.where(random_numbers(410, seed=seed) > 0, labels, random_classes(410, seed + 1))
     return counted(labels, predictions).astype(np.int64)
 
 
 def rates(matrix, digit):
-    """Precision and recall, by floats; 0 where nothing was predicted."""
+    """Return precision and recall; the precision is 0 if the digit was never predicted."""
     hits, answers, images = (float(n) for n in (matrix[digit, digit], sum(matrix[:, digit]), sum(matrix[digit])))
     return hits / max(answers, 1.0), hits / images
 
 
 @precision_recall.checker
 def check_precision_recall(ask):
-    """All digits of one matrix, then a digit that is never found, one that is never predicted, one that is alone."""
+    """Check all digits of a matrix, then a digit never found, one never predicted, and one that is the only class."""
     matrix = random_matrix(seed=1)
     same(ask(matrix, 3), rates(matrix, 3), _wrong_rates(matrix, 3))
     for digit in range(10):
@@ -205,7 +205,7 @@ def light_on_black(picture):
 
 
 def drawn(kind, paper, ink):
-    """A picture uint8 [H, W] of one digit, with one row of half-tones."""
+    """Return a picture uint8 [H, W] of one digit, with one row of intermediate grey values."""
     mask = torch.zeros(20, 16)
     if kind == "thin 0":
         mask[4:16, 4:12] = 1
@@ -215,7 +215,7 @@ def drawn(kind, paper, ink):
     elif kind == "thick 0":
         mask[1:19, 1:15] = 1
         mask[8:12, 6:10] = 0
-    else:  # a 7 of which the bar lies on the upper edge
+    else:  # a 7 whose bar touches the upper edge
         mask[:3, :12] = 1
         mask[3:17, 9:12] = 1
     mask[10] *= 0.6
@@ -223,7 +223,7 @@ def drawn(kind, paper, ink):
 
 
 def all_pictures():
-    """The pictures by name, each twice: on light paper and on dark paper; no two grey values are alike."""
+    """Return pictures by name, each on light and on dark paper, with different grey values."""
     pictures = {}
     for number, kind in enumerate(["thin 0", "thick 1", "thick 0", "7"]):
         name = f"a {kind}" if kind != "7" else "a 7 that touches the upper side of the border,"
@@ -241,7 +241,7 @@ PICTURES = all_pictures()
 
 @light_on_black.checker
 def check_light_on_black(ask):
-    """Thin and thick digits, and some that touch the border; first the numbers, then which ones were inverted."""
+    """Check thin and thick digits and some that touch the border: first the values, then which were inverted."""
     decisions = {}
     for name, picture in PICTURES.items():
         answer = ask(picture)
@@ -284,7 +284,7 @@ def _wrong_inversions(picture):
 
 
 def _border_spots():
-    """Ways to look at a single corner or a single side."""
+    """Yield rules that look at a single corner or side only."""
     for row in (0, -1):
         for column in (0, -1):
             yield lambda picture, row=row, column=column: picture[row, column] > 127
@@ -330,21 +330,21 @@ def refuse(confidence, right, share):
 
 
 def answers_of_any_kind(count, seed):
-    """Confidences in no order, all different, and which answers are right: rather the confident ones."""
+    """Return different confidences in random order, and which answers are right, more often for high confidences."""
     generator = torch.Generator().manual_seed(seed)
     confidence = torch.linspace(0.15, 0.99, count)[torch.randperm(count, generator=generator)]
     return confidence, torch.rand(count, generator=generator) < confidence
 
 
 def accuracy_of_kept(confidence, right, share):
-    """The accuracy of what is kept, by lists."""
+    """Return the accuracy of the answers that are kept, computed with Python lists."""
     pairs = sorted(zip(confidence.tolist(), right.tolist()))[round(share * len(right)) :]
     return sum(is_right for _, is_right in pairs) / len(pairs)
 
 
 @refuse.checker
 def check_refuse(ask):
-    """A quarter of twenty answers, then no refusal, other shares and other numbers of answers."""
+    """Check a quarter of twenty answers, then no rejection, other shares and other numbers of answers."""
     confidence, right = answers_of_any_kind(20, seed=103)
     same(ask(confidence, right, 0.25), accuracy_of_kept(confidence, right, 0.25), _wrong_refusals(confidence, right))
     found = ask(confidence, right, 0.0)
@@ -361,7 +361,7 @@ def check_refuse(ask):
 
 
 def _wrong_refusals(confidence, right):
-    """What known mistakes give for 20 answers and a share of 0.25."""
+    """Return the results of known mistakes for 20 answers and a share of 0.25, with explanations."""
     correct, order = right.double(), confidence.argsort(descending=True)
     kept, refused = order[:15], order[15:]
     refuse_five = "A share of 0.25 means the 5 least confident of these 20 answers, however confident they are."
@@ -393,14 +393,14 @@ def _wrong_refusals(confidence, right):
 def average_over_shifts(model, images):
     model.eval()
     padded = F.pad(images, (1, 1, 1, 1), value=images.min().item())  # [N, 1, 30, 30]
-    corners = [(1, 1), (0, 1), (2, 1), (1, 0), (1, 2)]  # the first one is the image as it is
+    corners = [(1, 1), (0, 1), (2, 1), (1, 0), (1, 2)]  # the first one is the unshifted image
     with torch.inference_mode():
         log_probs = [model(padded[:, :, row : row + 28, column : column + 28]) for row, column in corners]
     return torch.stack(log_probs).exp().mean(dim=0)
 
 
 class Tiny(nn.Module):
-    """Two layers of fixed weights; in train mode the first one loses half of the pixels, always the same ones."""
+    """A network of two layers with fixed weights. In train mode it drops half of the pixels, always the same ones."""
 
     def __init__(self):
         super().__init__()
@@ -415,7 +415,7 @@ class Tiny(nn.Module):
 
 
 def inked_images(count, background=-MEAN / STD):
-    """Images [N, 1, 28, 28] with ink everywhere, at the edges too, on about as much background."""
+    """Return images [N, 1, 28, 28], about half ink and half background, with ink at the edges too."""
     return background + random_numbers(count, 1, 28, 28, seed=count).clamp(min=0)
 
 
@@ -423,7 +423,7 @@ STEPS = {"stay": (0, 0), "up": (-1, 0), "down": (1, 0), "left": (0, -1), "right"
 
 
 def moved(images, down, right, fill=None):
-    """Images moved by so many pixels, with `fill` coming in; wrapped around where it is None."""
+    """Return shifted images. The gaps are filled with `fill`, or wrapped around if `fill` is None."""
     images = images.roll((down, right), (2, 3))
     for dimension, steps in ((2, down), (3, right)):
         if steps and fill is not None:
@@ -432,7 +432,7 @@ def moved(images, down, right, fill=None):
 
 
 def probabilities_of(model, images, steps=None, fill=...):
-    """The probabilities [S, N, 10] of the images and their copies moved by these steps, by the background's value."""
+    """Return the probabilities [S, N, 10] of the images shifted by each step. `fill` defaults to the darkest value."""
     fill = images.min().item() if fill is ... else fill
     with torch.inference_mode():
         return torch.stack([model(moved(images, *step, fill)) for step in steps or STEPS.values()]).exp()
@@ -440,11 +440,11 @@ def probabilities_of(model, images, steps=None, fill=...):
 
 @average_over_shifts.checker
 def check_average_over_shifts(ask):
-    """A model that comes in train mode; then one in eval mode with a single image, and with another background."""
+    """Check a model given in train mode, then in eval mode with a single image and with another background."""
     model, images = Tiny(), inked_images(4)
     found = ask(model.train(), images)
     model.eval()
-    same(found, probabilities_of(model, images).mean(dim=0), _wrong_averages(model, images), _sums(found))
+    same(found, probabilities_of(model, images).mean(dim=0), _wrong_averages(model, images), _explain_average(found))
     single = inked_images(1)
     same(
         ask(model, single),
@@ -463,8 +463,8 @@ def check_average_over_shifts(ask):
     same(ask(model, other), probabilities_of(model, other).mean(dim=0), constant, reason)
 
 
-def _sums(found):
-    """Say what is odd about the answer as a whole."""
+def _explain_average(found):
+    """Return the explanation for a wrong answer that no known mistake explains."""
     found = array(found)
     if found.shape == (4, 10) and not np.allclose(found.sum(axis=1), 1, atol=1e-3):
         return "Each row should be probabilities that add up to 1, and yours do not: exp first, then the mean of five."
@@ -475,7 +475,7 @@ def _sums(found):
 
 
 def _wrong_averages(model, images):
-    """Yield what the known mistakes give, so that a right answer does not wait for all of them."""
+    """Yield the results of known mistakes, so that they are not all computed if the answer is right."""
     right = probabilities_of(model, images)  # [5, 4, 10]
     geometric = right.log().mean(dim=0)
     mean_picture = torch.stack([moved(images, *step, images.min().item()) for step in STEPS.values()]).mean(dim=0)
@@ -498,7 +498,7 @@ def _wrong_averages(model, images):
 
 
 def _wrong_means(itself, *shifted):
-    """Something is left out, or divided by the wrong number."""
+    """Return the results of averaging too few copies or dividing by the wrong number, with explanations."""
     four = sum(shifted)
     no_probabilities = "Your rows do not add up to 1."
     return [
@@ -515,7 +515,7 @@ def _wrong_means(itself, *shifted):
 
 
 def _wrong_edges(model, images):
-    """What comes in at the edge is something else than the background."""
+    """Return the results of filling the edge with another value than the background, with explanations."""
     replicated = F.pad(images, (1, 1, 1, 1), mode="replicate")
     corners = [(1 - down, 1 - right) for down, right in STEPS.values()]
     cuts = torch.stack([model(replicated[:, :, row : row + 28, column : column + 28]) for row, column in corners])
@@ -531,7 +531,7 @@ def _wrong_edges(model, images):
 
 
 def _wrong_copies(model, images):
-    """Other copies than the four, or a model in train mode."""
+    """Return the results of other copies than the four, or of a model in train mode, with explanations."""
     around = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
     diagonal = [(down, right) for down, right in around if down and right]
     by_steps = [

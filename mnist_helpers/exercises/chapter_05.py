@@ -1,4 +1,4 @@
-"""Exercises of 05_improving: averaging weights, a schedule, gain and noise, how many seeds, smoothing, batch norm."""
+"""Exercises of 05_improving: weight averaging, a schedule, gain and noise, number of seeds, smoothing, batch norm."""
 
 import math
 
@@ -22,7 +22,7 @@ def ema(average, weight, decay):
 
 @ema.checker
 def check_ema(ask):
-    """Three weights, a matrix with another decay, then decay 0, which keeps nothing, and 1, which keeps all."""
+    """Check three weights, a matrix with another decay, decay 0, which keeps nothing, and decay 1, which keeps all."""
     average, weight = torch.tensor([1.0, -2.0, 0.5]), torch.tensor([3.0, 1.0, -1.0])
     reason = "That is no mixture of the average and the weight with the shares decay and 1 - decay."
     same(ask(average, weight, 0.9), [1.2, -1.7, 0.35], _wrong_averages(average, weight, 0.9), reason)
@@ -71,7 +71,7 @@ SOME_STEPS = [0, 10, 29, 30, 31, 50, 65, 100]
 
 @rate_at.checker
 def check_rate_at(ask):
-    """Eight steps of a hundred, then another number of steps, and another highest rate."""
+    """Check eight of 100 steps, then another number of steps and another highest rate."""
     right = [0, 0.5 / 3, 0.5 * 29 / 30, 0.5, 0.5 * 69 / 70, 0.5 * 5 / 7, 0.25, 0]
     found = [_single_rate(ask, step, 100, 0.5) for step in SOME_STEPS]
     wrong = [([rate(step) for step in SOME_STEPS], reason) for rate, reason in WRONG_CYCLES]
@@ -94,7 +94,7 @@ def _single_rate(ask, step, steps, highest):
 
 
 def _first_miss(found, right):
-    """Say at which step the rate is wrong first."""
+    """Return a message about the first step with a wrong rate."""
     for step, rate, expected in zip(SOME_STEPS, found, right):
         if not math.isclose(rate, expected, rel_tol=1e-4, abs_tol=1e-5):
             return f"Step {step} of 100, highest rate 0.5: your rate is {rate:.4g}, but {expected:.4g} was expected."
@@ -102,7 +102,7 @@ def _first_miss(found, right):
 
 
 def polyline(*corners):
-    """The rate as a function of the step: straight lines through these (step, rate)."""
+    """Return the rate as a piecewise linear function of the step through these (step, rate) points."""
     return lambda step: np.interp(step, *zip(*corners))
 
 
@@ -175,20 +175,20 @@ FEWER, MORE = [98.9, 97.5, 98.6], [97.0, 96.2, 97.9, 96.8, 97.3, 95.9, 97.7, 96.
 
 
 def difference(before, after):
-    """The gain and its squared standard error, by sums."""
+    """Return the gain and its squared standard error, computed from sums."""
     (mean, square), (later_mean, later_square) = _mean_and_square(before), _mean_and_square(after)
     return later_mean - mean, square / len(before) + later_square / len(after)
 
 
 def _mean_and_square(values):
-    """The mean and the squared standard deviation, with n - 1."""
+    """Return the mean and the variance, dividing by n - 1."""
     mean = sum(values) / len(values)
     return mean, sum((value - mean) ** 2 for value in values) / (len(values) - 1)
 
 
 @gain.checker
 def check_gain(ask):
-    """Six seeds each, then three against eight with a loss, and two that differ against two that do not."""
+    """Check six seeds each, then three against eight with a negative gain, and two seeds without spread after."""
     expected, square = difference(BEFORE, AFTER)
     right = expected, math.sqrt(square)
     found = ask(BEFORE, AFTER)
@@ -212,7 +212,7 @@ def _half_right(found, right):
 
 
 def _wrong_gains(before, after):
-    """What known mistakes give for six seeds each."""
+    """Return the results of known mistakes for six seeds each, with explanations."""
     (mean, square), (later_mean, later_square) = _mean_and_square(before), _mean_and_square(after)
     plus, error = later_mean - mean, math.hypot(*_errors(square, later_square))
     wrong_gains = [
@@ -258,9 +258,9 @@ def _wrong_errors(before, after, square, later_square):
 
 
 def _wrong_divisors(one, other):
-    """Errors of which a divisor is wrong, given both standard errors of six seeds."""
+    """Return standard errors with a wrong divisor, given both standard errors of six seeds, with explanations."""
     right = math.hypot(one, other)
-    population = math.sqrt(5 / 6)  # what dividing by n in place of n - 1 makes of a standard deviation
+    population = math.sqrt(5 / 6)  # factor on a standard deviation if n replaces n - 1
     root_n = "divide by √n, since the mean of n seeds is surer than one"
     ddof = "NumPy's std divides by n: say ddof=1, which divides by n - 1, as pandas and torch do."
     return [
@@ -276,7 +276,7 @@ def _wrong_divisors(one, other):
 
 
 def _wrong_lengths(before, after):
-    """What known mistakes give for 3 seeds against 8, which is right for equal numbers."""
+    """Return the results of mistakes that only show for lists of different length, with explanations."""
     plus = difference(before, after)[0]
     (_, square), (_, later_square) = _mean_and_square(before), _mean_and_square(after)
     n, m = len(before), len(after)
@@ -306,7 +306,7 @@ def seeds_needed(spread, gain):
 
 @seeds_needed.checker
 def check_seeds_needed(ask):
-    """A spread and a gain of which each known mistake makes another number, then smaller and larger ones."""
+    """Check a spread and a gain for which each known mistake gives another number, then smaller and larger values."""
     same(ask(0.08, 0.05), 21, WRONG_SEEDS, "For a spread of 0.08 and a gain of 0.05, 21 seeds each are needed.")
     for spread, clear, seeds in [(0.08, 0.025, 82), (0.16, 0.1, 21), (0.3, 0.7, 2), (0.5, 0.03, 2223)]:
         reason = f"Right for a spread of 0.08 and a gain of 0.05, but for {spread} and {clear} it is {seeds}."
@@ -348,7 +348,7 @@ LOG_PROBS, FIVE_LABELS = (2 * random_numbers(5, 10, seed=5)).log_softmax(dim=1),
 
 @smoothed_loss.checker
 def check_smoothed_loss(ask):
-    """Five images with ten classes, one with three, no smoothing and nothing but smoothing; torch is the judge."""
+    """Compare with torch: five images with ten classes, one image with three, epsilon 0 and epsilon 1."""
     right = F.cross_entropy(LOG_PROBS, FIVE_LABELS, label_smoothing=0.3)
     reason = "Look at the target of a single image first: ten numbers, all positive, that add up to 1."
     same(ask(LOG_PROBS, FIVE_LABELS, 0.3), right, _wrong_losses(LOG_PROBS, FIVE_LABELS, 0.3), reason)
@@ -362,7 +362,7 @@ def check_smoothed_loss(ask):
 
 
 def _wrong_losses(log_probs, labels, epsilon):
-    """What known mistakes give for five images with ten classes."""
+    """Return the results of known mistakes for five images with ten classes, with explanations."""
     losses = F.cross_entropy(log_probs, labels, label_smoothing=epsilon, reduction="none")  # [5]
     plain = F.nll_loss(log_probs, labels, reduction="none")
     others = -log_probs.sum(dim=1) - plain
@@ -383,7 +383,7 @@ def _wrong_losses(log_probs, labels, epsilon):
 
 
 MORE_THAN_1, LESS_THAN_1 = (f"Your targets add up to {what} than 1:" for what in ("more", "less"))
-# For ten classes: the target of the right one, that of each other one, and what is wrong with them.
+# For ten classes: the target of the right class, the target of the others, and the explanation
 WRONG_TARGETS = [
     (lambda e: (1, 0), "Nothing is smoothed: that is the negative log-likelihood. Where is epsilon?"),
     (lambda e: (1 - e, e / 9), "You spread epsilon over the nine wrong classes. Spread it over all ten."),
@@ -420,7 +420,7 @@ def batch_norm(x, running_mean, running_var, training, momentum):
 
 
 def channels(shape, seed):
-    """Maps x of this shape, whose channels differ in mean and, by far, in spread; running means and variances."""
+    """Return maps of this shape whose channels differ in mean and scale, with running means and variances."""
     scale, mean = torch.tensor([2.0, 0.01, 0.5, 1.0, 3.0])[: shape[1]], torch.arange(1.0, 1 + shape[1])
     x = random_numbers(*shape, seed=seed) * scale[:, None, None] + mean[:, None, None]
     x = x + 0.3 * random_numbers(shape[0], 1, 1, 1, seed=seed)  # images differ in brightness
@@ -428,7 +428,7 @@ def channels(shape, seed):
 
 
 def torch_batch_norm(x, running_mean, running_var, training, momentum):
-    """Let torch do it; returns the normalised maps and the new running values."""
+    """Return the normalised maps and the new running values computed by torch."""
     running_mean, running_var = running_mean.clone(), running_var.clone()
     normalised = F.batch_norm(x, running_mean, running_var, training=training, momentum=momentum)
     return normalised, running_mean, running_var
@@ -436,7 +436,7 @@ def torch_batch_norm(x, running_mean, running_var, training, momentum):
 
 @batch_norm.checker
 def check_batch_norm(ask):
-    """A batch in both modes, then a single image with another momentum; torch is the judge."""
+    """Compare with torch: a batch in both modes, then a single image with another momentum."""
     batch = channels((4, 3, 5, 6), seed=1)
     _check_mode(ask, (*batch, True, 0.25), "In train mode", _wrong_in_train_mode(*batch, 0.25))
     _check_mode(ask, (*batch, False, 0.25), "In eval mode", _wrong_in_eval_mode(*batch, 0.25))
@@ -447,15 +447,15 @@ def check_batch_norm(ask):
 
 
 def _check_mode(ask, arguments, case, wrong):
-    """Compare the three answers one after the other, each with its known mistakes, and see what became of the input."""
-    lent = [value.clone().as_subclass(PassedByReference) for value in arguments[:3]]
-    found, right = ask(*lent, *arguments[3:]), torch_batch_norm(*arguments)
+    """Compare each of the three results, then check that the arguments were not changed in place."""
+    passed = [value.clone().as_subclass(PassedByReference) for value in arguments[:3]]
+    found, right = ask(*passed, *arguments[3:]), torch_batch_norm(*arguments)
     count = len(found) if isinstance(found, (tuple, list)) else 1
     if count != 3:
         raise NotYet(f"Return three things, the result, running_mean and running_var. Yours: {count}.")
     for name, one, other, mistakes in zip(["the result", "running_mean", "running_var"], found, right, wrong):
         same(one, other, mistakes, f"{case}, {name} is not right.")
-    for name, before, after in zip(["x", "running_mean", "running_var"], arguments, lent):
+    for name, before, after in zip(["x", "running_mean", "running_var"], arguments, passed):
         if not torch.equal(before, after):
             raise NotYet(
                 f"The answer is right, but you changed {name} in place. Leave it as it is: return new tensors."
@@ -463,7 +463,7 @@ def _check_mode(ask, arguments, case, wrong):
 
 
 def _wrong_in_train_mode(x, running_mean, running_var, momentum):
-    """Known mistakes for each of the three answers."""
+    """Return the known mistakes for each of the three results."""
     mean, var, divided_by_n = x.mean((0, 2, 3)), x.var((0, 2, 3)), x.var((0, 2, 3), correction=0)
     into_variance = [
         (divided_by_n, "your running variance takes the one that divides by n. Here it is n - 1, as in PyTorch."),
@@ -486,7 +486,7 @@ def _normalised(x, mean, var):
 
 
 def _wrong_maps(x, running_mean, running_var, momentum):
-    """Yield what known mistakes make of the maps in train mode."""
+    """Yield the maps that known mistakes give in train mode, with explanations."""
     mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0)
     yield from _wrong_formulas(x, mean[:, None, None], var[:, None, None])
     new_mean, new_var = torch_batch_norm(x, running_mean, running_var, True, momentum)[1:]
@@ -505,7 +505,7 @@ def _wrong_maps(x, running_mean, running_var, momentum):
 
 
 def _wrong_formulas(x, mean, var):
-    """The right mean and variance, of which something else was made; both are [C, 1, 1]."""
+    """Return the maps for wrong formulas with the right mean and variance, both [C, 1, 1]."""
     std, centred = (var + 1e-5).sqrt(), x - mean
     return [
         (maps, f"In train mode {reason}")

@@ -1,4 +1,4 @@
-"""Exercises of 06_speed: throughput, ratio of medians, memory, multiply-adds, Amdahl's law, batches in order."""
+"""Exercises of 06_speed: throughput, ratio of medians, memory, multiply-adds, Amdahl's law, batches."""
 
 import statistics
 
@@ -17,7 +17,7 @@ def throughput(images, seconds):
 
 @throughput.checker
 def check_throughput(ask):
-    """A whole epoch, then less than one image a second."""
+    """Check a whole epoch, then less than one image per second."""
     wrong = {
         8 / 60_000: "That is the time that one image takes. How many images does one second hold?",
         7500 // 64: "That is a throughput in batches of 64. Return images a second.",
@@ -38,7 +38,7 @@ def speedup(old, new):
 
 @speedup.checker
 def check_speedup(ask):
-    """Three rounds of which one is disturbed, out of order, then an even number of rounds."""
+    """Check three unsorted rounds with an outlier, then an even number of rounds."""
     old, new = [8.0, 40.0, 9.0], [3.0, 2.0, 4.0]
     mean = statistics.mean
     wrong = {
@@ -69,7 +69,7 @@ def megabytes(shape, dtype):
 
 @megabytes.checker
 def check_megabytes(ask):
-    """The training set in float32, the same as uint8 and bfloat16, a tensor larger than any memory."""
+    """Check the training set in float32, uint8 and bfloat16, then a tensor larger than any memory."""
     shape = (60_000, 1, 28, 28)
     wrong = {
         188_160_000: "Those are bytes. Return megabytes, of 1,000,000 bytes.",
@@ -101,7 +101,7 @@ def conv_multiply_adds(weight_shape, image_size):
 
 @conv_multiply_adds.checker
 def check_conv_multiply_adds(ask):
-    """The report's second layer, its first, and one in which nothing is square."""
+    """Check the report's second layer, its first layer, and a layer with rectangular shapes."""
     weight, image = (20, 10, 5, 5), (12, 12)
     wrong = {
         20 * 10 * 25 * 144: "The output is smaller than the input: a kernel of 5 does not fit at the last 4 places.",
@@ -131,7 +131,7 @@ def amdahl(share, factor):
 
 @amdahl.checker
 def check_amdahl(ask):
-    """Half of the time, another share, a factor that changes nothing, a part that takes no time any more."""
+    """Check half of the time, another share, factor 1, and an infinite factor."""
     wrong = {
         5: "The whole is not 5 times faster: half of it stays as it was.",
         2.5: "You multiplied the factor by the share. Think in times: what does each part take afterwards?",
@@ -164,7 +164,7 @@ ORDER = torch.tensor([3, 0, 6, 2, 5, 1, 4])
 
 @batches_in_order.checker
 def check_batches_in_order(ask):
-    """Seven images in threes, in sevens, in tens, and one by one."""
+    """Check seven images in batches of 3, 7, 10 and 1."""
     _check_batches(ask(IMAGES, LABELS, ORDER, 3), 3)
     _check_untouched(ask)
     for size in (7, 10, 1):
@@ -182,15 +182,15 @@ def _check_batches(batches, size, prefix=""):
 
 def _check_untouched(ask):
     given = IMAGES, LABELS, ORDER
-    lent = [tensor.clone().as_subclass(PassedByReference) for tensor in given]
-    ask(*lent, 3)
-    for name, before, after in zip(["images", "labels", "order"], given, lent):
+    passed = [tensor.clone().as_subclass(PassedByReference) for tensor in given]
+    ask(*passed, 3)
+    for name, before, after in zip(["images", "labels", "order"], given, passed):
         if not torch.equal(before, after):
             raise NotYet(f"The batches are right, but you changed {name} in place. Leave what you are given as it is.")
 
 
 def _joined(batches, prefix):
-    """Images and labels of all batches in a row; raises NotYet unless each batch is a pair of equal lengths."""
+    """Return all images and all labels. Raises NotYet unless each batch is a pair of equal lengths."""
     if not isinstance(batches, (list, tuple)) or not batches:
         raise NotYet(f"{prefix}return a list of batches, each a pair (images, labels).")
     for batch in batches:
@@ -207,24 +207,24 @@ def _joined(batches, prefix):
 
 
 def _explain_order(images, labels, prefix):
-    """Raise NotYet unless these are IMAGES and LABELS in ORDER."""
+    """Raise NotYet unless `images` and `labels` are IMAGES and LABELS in the order ORDER."""
     right = IMAGES[ORDER], LABELS[ORDER]
     if len(labels) < len(LABELS):
         raise NotYet(f"{prefix}{len(LABELS) - len(labels)} of 7 images are lost: the last batch may be smaller.")
     if len(labels) > len(LABELS):
         raise NotYet(f"{prefix}there are more images than were given: some came twice.")
-    found = _is(images, right[0]), _is(labels, right[1])
+    found = _equal(images, right[0]), _equal(labels, right[1])
     if found == (True, False):
         raise NotYet(f"{prefix}the images are in order, but not the labels: a picture has lost its label.")
     if found == (False, True):
         raise NotYet(f"{prefix}the labels are in order, but not the images: a picture has lost its label.")
-    if _is(labels, LABELS) and _is(images, IMAGES):
+    if _equal(labels, LABELS) and _equal(images, IMAGES):
         raise NotYet(f"{prefix}the images come in their old order: use order.")
-    if _is(labels, LABELS[ORDER.argsort()]):
+    if _equal(labels, LABELS[ORDER.argsort()]):
         raise NotYet(f"{prefix}order was used the wrong way round: the first image is images[order[0]].")
     if found != (True, True):
         raise NotYet(f"{prefix}the images come in another order: the first is images[order[0]], and so on.")
 
 
-def _is(one, other):
+def _equal(one, other):
     return one.shape == other.shape and torch.allclose(one.double(), other.double())

@@ -1,4 +1,4 @@
-"""Exercises of 07_deployment: parity, softmax, 8 bits, the cost of refusing, a product in whole numbers."""
+"""Exercises of 07_deployment: parity, softmax, quantisation, the cost of rejection, an integer matrix product."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ exercises = Chapter()
 
 
 def random_array(*shape, seed):
-    """Normal random numbers, float64, that are the same each time."""
+    """Return reproducible random numbers from a normal distribution, float64."""
     return np.random.default_rng(seed).normal(size=shape)
 
 
 def random_probabilities(count, seed):
-    """Ten probabilities a row."""
+    """Return rows of ten random probabilities."""
     return np.random.default_rng(seed).dirichlet(np.ones(10), count)
 
 
@@ -34,7 +34,7 @@ OTHER[7:10] = np.roll(ONE[7:10], 1, axis=1) * 0.5
 
 @parity.checker
 def check_parity(ask):
-    """Forty rows with three changed predictions, the two arrays in both orders, and two that are equal."""
+    """Check forty rows with three changed predictions, in both orders, and two equal arrays."""
     difference = ONE - OTHER
     largest, changed = np.abs(difference).max(), (ONE.argmax(1) != OTHER.argmax(1)).sum()
     wrong = [
@@ -66,14 +66,14 @@ LOGITS = random_array(4, 10, seed=2)
 
 
 def reference_softmax(logits):
-    """The softmax by another way: one over the sum of the powers of all differences to the others."""
+    """Return the softmax by another formula, 1 / sum(exp(other - own)), to compare with."""
     with np.errstate(over="ignore"):
         return 1 / np.exp(logits[:, None, :] - logits[:, :, None]).sum(axis=2)
 
 
 @softmax.checker
 def check_softmax(ask):
-    """Ordinary logits, then huge ones of both signs, together and in one row, where a naive one gives no number."""
+    """Check ordinary logits, then large logits of both signs, for which a naive softmax overflows."""
     right = reference_softmax(LOGITS)
     powers = np.exp(LOGITS)
     wrong = [
@@ -111,21 +111,9 @@ VALUES = np.array([-1.0, -0.26, -0.01, 0.0, 0.26, 0.37, 1.04, 2.4])
 
 @quantise.checker
 def check_quantise(ask):
-    """Numbers that fit, then some beyond both ends, then another scale and zero point, and the type."""
+    """Check values within the range, values beyond both ends, another scale and zero point, and the dtype."""
     right = np.array([90, 97, 100, 100, 103, 104, 110, 124])
-    wrong = [
-        (right - 100, "The zero point is missing: it is the whole number that stands for 0.0."),
-        (np.int64(VALUES / 0.1 + 100), "You cut the decimals off. The nearest whole number is closer: np.rint."),
-        (np.floor(VALUES / 0.1) + 100, "You rounded down. The nearest whole number is closer: np.rint."),
-        (np.rint(VALUES * 0.1) + 100, "You multiplied by the scale. One step of the whole numbers is worth `scale`."),
-        (np.rint((VALUES + 100) / 0.1), "The zero point is a whole number: add it after dividing by the scale."),
-        (np.rint(VALUES / 0.1) - 100, "Add the zero point. Subtracting it is the way back."),
-        (np.clip(np.rint(VALUES / 0.1) - 100, 0, 255), "Add the zero point. Subtracting it is the way back."),
-        (np.clip(right - 100, 0, 255), "The zero point is missing: it is the whole number that stands for 0.0."),
-        (VALUES / 0.1 + 100, "These are not whole numbers: round to the nearest one."),
-        ((right - 100.0) * 0.1, "You went to whole numbers and back. Return the whole numbers."),
-    ]
-    same(ask(VALUES, 0.1, 100), right, wrong)
+    same(ask(VALUES, 0.1, 100), right, _wrong_quantised(right))
     beyond = np.array([-20.0, -10.04, 15.54, 15.6, 30.0])
     wraps = (
         np.int64(np.rint(beyond / 0.1) + 100) % 256,
@@ -137,6 +125,22 @@ def check_quantise(ask):
     same(ask(VALUES, 0.03, 3), [0, 0, 3, 3, 12, 15, 38, 83], otherwise="Right for scale 0.1, but not for 0.03.")
     if getattr(ask(VALUES, 0.1, 100), "dtype", None) != np.uint8:
         raise NotYet("the numbers are right, but they take more than 8 bits each: return them as np.uint8.")
+
+
+def _wrong_quantised(right):
+    """Return the results of known mistakes for VALUES, scale 0.1 and zero point 100, with explanations."""
+    return [
+        (right - 100, "The zero point is missing: it is the whole number that stands for 0.0."),
+        (np.int64(VALUES / 0.1 + 100), "You cut the decimals off. The nearest whole number is closer: np.rint."),
+        (np.floor(VALUES / 0.1) + 100, "You rounded down. The nearest whole number is closer: np.rint."),
+        (np.rint(VALUES * 0.1) + 100, "You multiplied by the scale. One step of the whole numbers is worth `scale`."),
+        (np.rint((VALUES + 100) / 0.1), "The zero point is a whole number: add it after dividing by the scale."),
+        (np.rint(VALUES / 0.1) - 100, "Add the zero point. Subtracting it is the way back."),
+        (np.clip(np.rint(VALUES / 0.1) - 100, 0, 255), "Add the zero point. Subtracting it is the way back."),
+        (np.clip(right - 100, 0, 255), "The zero point is missing: it is the whole number that stands for 0.0."),
+        (VALUES / 0.1 + 100, "These are not whole numbers: round to the nearest one."),
+        ((right - 100.0) * 0.1, "You went to whole numbers and back. Return the whole numbers."),
+    ]
 
 
 @exercises.add(
@@ -155,7 +159,7 @@ RIGHT = np.array([True, False, True, False, True, True, False, True, True, True]
 
 @cost.checker
 def check_cost(ask):
-    """Ten answers with a confidence at the threshold, another threshold and other costs, all refused, none refused."""
+    """Check a confidence equal to the threshold, other thresholds and costs, and all or no answers refused."""
     right = (3 * 1 + 2 * 10) / 10  # three lie below 0.62; of those at or above it, two are wrong
     wrong = [
         (right * 10, "That is the cost of all images together. Return it for one, on average."),
@@ -187,8 +191,8 @@ def whole_number_product(images, weight):
     return whole[0] @ whole[1].T * scales[0] * scales[1]
 
 
-def in_steps(values):
-    """The nearest multiples of a 127th of the largest number without its sign."""
+def rounded(values):
+    """Return `values` rounded to multiples of their largest absolute value / 127."""
     step = np.abs(values).max() / 127
     return np.round(values / step) * step
 
@@ -198,30 +202,35 @@ ACTIVATIONS, WEIGHT = random_array(5, 64, seed=3), random_array(10, 64, seed=4) 
 
 @whole_number_product.checker
 def check_whole_number_product(ask):
-    """A layer of ten outputs, arrays whose largest number is negative, and ones of very different size."""
-    exact, right = ACTIVATIONS @ WEIGHT.T, in_steps(ACTIVATIONS) @ in_steps(WEIGHT).T
+    """Check a layer with ten outputs, negative arrays, values of very different size, and a single image."""
+    right = rounded(ACTIVATIONS) @ rounded(WEIGHT).T
+    exact_scale = "not what scales of abs(values).max() / 127 give: one scale for each array, from its own numbers."
+    reason = f"the shape is right, but the numbers are {exact_scale}"
+    same(ask(ACTIVATIONS, WEIGHT), right, _wrong_products(right), reason)
+    small, large = -np.abs(ACTIVATIONS[:2]) * 3, WEIGHT[:3] * 100
+    same(
+        ask(small, large),
+        rounded(small) @ rounded(large).T,
+        otherwise="Right for one layer, but not where all images are negative: the scale comes from abs(values).",
+    )
+    if array(ask(ACTIVATIONS[:1], WEIGHT)).shape != (1, 10):
+        raise NotYet("Right for five images, but not for one: return [1, 10].")
+
+
+def _wrong_products(right):
+    """Return the results of known mistakes for ACTIVATIONS and WEIGHT, with explanations."""
     steps = [np.abs(values).max() / 127 for values in (ACTIVATIONS, WEIGHT)]
     cut = [np.trunc(values / step) * step for values, step in zip((ACTIVATIONS, WEIGHT), steps)]
     whole = [np.rint(values / step) for values, step in zip((ACTIVATIONS, WEIGHT), steps)]
     wraps = (np.int8(whole[0]) @ np.int8(whole[1]).T) * steps[0] * steps[1]
-    wrong = [
-        (exact, "That is the exact product, in floats. Round both arrays to whole numbers first."),
+    return [
+        (ACTIVATIONS @ WEIGHT.T, "That is the exact product, in floats. Round both arrays to whole numbers first."),
         (right.T, "The shape is [10, 5]: images come first. Multiply images by weight.T."),
         (right / (steps[0] * steps[1]), "Those are whole numbers: multiply by both scales to come back."),
         (right / steps[1], "The weight's scale is missing in the result: each array has one."),
         (right / steps[0], "The images' scale is missing in the result: each array has one."),
         (cut[0] @ cut[1].T, "You cut the decimals off. The nearest whole number is closer: np.rint."),
         (wraps, "The sums do not fit into 8 bits and wrap around. Multiply as int32."),
-        (in_steps(ACTIVATIONS) @ WEIGHT.T, "The weight was not rounded to whole numbers."),
-        (ACTIVATIONS @ in_steps(WEIGHT).T, "The images were not rounded to whole numbers."),
+        (rounded(ACTIVATIONS) @ WEIGHT.T, "The weight was not rounded to whole numbers."),
+        (ACTIVATIONS @ rounded(WEIGHT).T, "The images were not rounded to whole numbers."),
     ]
-    exact_scale = "not what scales of abs(values).max() / 127 give: one scale for each array, from its own numbers."
-    same(ask(ACTIVATIONS, WEIGHT), right, wrong, f"the shape is right, but the numbers are {exact_scale}")
-    small, large = -np.abs(ACTIVATIONS[:2]) * 3, WEIGHT[:3] * 100
-    same(
-        ask(small, large),
-        in_steps(small) @ in_steps(large).T,
-        otherwise="Right for one layer, but not where all images are negative: the scale comes from abs(values).",
-    )
-    if array(ask(ACTIVATIONS[:1], WEIGHT)).shape != (1, 10):
-        raise NotYet("Right for five images, but not for one: return [1, 10].")

@@ -1,4 +1,4 @@
-"""What all exercises share: asking the student's function, comparing, explaining, and showing the verdict."""
+"""Code shared by all exercises: call the student's function, compare its result, explain mistakes, show the verdict."""
 
 import _thread
 import contextlib
@@ -21,26 +21,26 @@ import torch
 from mnist_helpers import CourseError
 from mnist_helpers._support.paths import PACKAGE
 
-SECONDS = 5  # after which a check is stopped
-LONGEST = 10_000  # items taken from a student's generator, which may have no end
+TIME_LIMIT = 5  # seconds for one check
+MAX_ITEMS = 10_000  # taken from a student's generator, which may be infinite
 NOT_ATTEMPTED, NOT_YET, CORRECT = "○ not attempted", "✗ not yet", "✓ correct"
 COLOURS = {NOT_ATTEMPTED: "#6b6b6b", NOT_YET: "#d55e00", CORRECT: "#0072b2"}
 
 
 class NotYet(Exception):
-    """The answer is wrong; the message says why."""
+    """Raised if the answer is wrong. The message says why."""
 
 
 class NotAttempted(Exception):
-    """The student's function is still the stub: it returns the ellipsis."""
+    """Raised if the student's function is still the stub, which returns an ellipsis."""
 
 
 class TooSlow(BaseException):
-    """The time is up; not an Exception, so that a student's `except Exception` does not catch it."""
+    """Raised after the time limit. Not an Exception, so that a student's `except Exception` does not catch it."""
 
 
 class Card:
-    """What a student sees: a headline, a text and perhaps code, in plain text and in HTML alike."""
+    """The message to a student: a headline, a text and optional code, shown as plain text or HTML."""
 
     def __init__(self, headline: str, text: str = "", code: str = ""):
         self.headline, self.text, self.code = headline, text, code
@@ -56,50 +56,53 @@ class Card:
 
 
 class Exercise:
-    """One exercise: its solution, which is also what the tests run, its checker and its hints."""
+    """An exercise with its solution, which the tests also run, its checker and its hints."""
 
     def __init__(self, solution: Callable, hints: tuple[str, ...]):
         self.name, self.run_solution, self.hints = solution.__name__, solution, hints
         self.state, self.hints_given = NOT_ATTEMPTED, 0
 
     def checker(self, function: Callable) -> Callable:
-        """Take `function(ask)` as the checker: it raises NotYet with the reason, or returns if the answer is right."""
+        """Register `function(ask)` as the checker, which raises NotYet with a reason if the answer is wrong."""
         self.run_checker = function
         return function
 
     def check(self, *answers) -> Card:
-        """Judge the student's function by what it does; raises CourseError unless exactly one answer is given."""
+        """Check the student's function and return the verdict. Raises CourseError unless one answer is given."""
         if len(answers) != 1:
             raise CourseError(
-                f"check was given {len(answers)} answers, but takes one: your function, as in "
+                f"{len(answers)} answers were given, but check takes one; pass your function, as in "
                 f"exercises.{self.name}.check({self.name})."
             )
         self.state, reason = verdict(self.run_checker, answers[0])
         return Card(self.state, reason)
 
     def hint(self) -> Card:
-        """Show the next hint; the last one again when there is no other."""
+        """Return the next hint, or the last hint again if there are no more."""
         self.hints_given = min(self.hints_given + 1, len(self.hints))
         return Card(f"hint {self.hints_given} of {len(self.hints)}", self.hints[self.hints_given - 1])
 
     def solution(self) -> Card:
-        """Show one right answer."""
+        """Return one correct solution."""
         return Card("one solution", code=self.source())
 
     def source(self) -> str:
-        """Return the solution's code, as a student would write it."""
+        """Return the source code of the solution, without its decorator."""
         source = textwrap.dedent(inspect.getsource(self.run_solution))
         return source[source.index("\ndef ") + 1 :].rstrip()
 
 
 class Chapter:
-    """The exercises of one notebook, by name."""
+    """The exercises of one notebook, accessed by name."""
 
     def __init__(self):
         self._exercises: dict[str, Exercise] = {}
 
     def add(self, *hints: str) -> Callable[[Callable], Exercise]:
-        """Make the decorated function the solution of an exercise of the same name, with hints from vague to clear."""
+        """Return a decorator that adds an exercise with the decorated function as its solution.
+
+        The exercise has the name of the function. The hints go from vague to clear.
+        """
 
         def decorate(solution: Callable) -> Exercise:
             return self._exercises.setdefault(solution.__name__, Exercise(solution, hints))
@@ -112,7 +115,7 @@ class Chapter:
         if name not in self._exercises:
             near = difflib.get_close_matches(name, self._exercises, n=1, cutoff=0.4)
             advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(self._exercises)}."
-            raise CourseError(f"{name} is no exercise of this chapter; {advice}")
+            raise CourseError(f"this chapter has no exercise {name}; {advice}")
         return self._exercises[name]
 
     def __iter__(self):
@@ -122,14 +125,14 @@ class Chapter:
         return [*self._exercises, "progress"]
 
     def progress(self) -> Card:
-        """Show the state of every exercise in this kernel."""
+        """Return the state of every exercise in this kernel."""
         done = sum(exercise.state == CORRECT for exercise in self)
         lines = [f"{exercise.state:<16}{exercise.name}" for exercise in self]
         return Card(f"{done} of {len(lines)} correct", code="\n".join(lines))
 
 
 def verdict(checker: Callable, answer) -> tuple[str, str]:
-    """Run `checker` on the student's answer, whatever that does; returns the state and its reason."""
+    """Run `checker` on the student's answer, whatever it does, and return the state and the reason."""
     if answer is ...:
         return NOT_ATTEMPTED, "replace the three dots by your answer."
     if not callable(answer):
@@ -146,18 +149,21 @@ def verdict(checker: Callable, answer) -> tuple[str, str]:
     except NotYet as error:
         return NOT_YET, str(error)
     except TooSlow:
-        return NOT_YET, f"your function did not return within {SECONDS} seconds: is there a loop that never ends?"
-    except (Exception, SystemExit) as error:  # what came back raises it when the checker looks at it
-        return NOT_YET, f"what your function returned could not be judged: {_describe(error)}"
+        return NOT_YET, f"your function did not return within {TIME_LIMIT} seconds: is there a loop that never ends?"
+    except (Exception, SystemExit) as error:  # raised by the returned object when the checker uses it
+        return NOT_YET, f"the value that your function returned could not be checked: {_describe(error)}"
     return CORRECT, ""
 
 
 def _ask(function: Callable, arguments: tuple):
-    """Call the student's function with copies of the arguments; raises NotYet or NotAttempted if that gives nothing."""
+    """Call the student's function with copies of the arguments and return its result.
+
+    Raises NotYet if the function fails or returns None, and NotAttempted if it is still the stub.
+    """
     try:
         result = function(*copy.deepcopy(arguments))
         if isinstance(result, Iterator):  # a generator's code runs here, where its errors are caught
-            result = list(itertools.islice(result, LONGEST))
+            result = list(itertools.islice(result, MAX_ITEMS))
     except (Exception, SystemExit) as error:
         raise NotYet(f"your function stopped with {_describe(error)}") from None
     if result is ...:
@@ -168,46 +174,62 @@ def _ask(function: Callable, arguments: tuple):
 
 
 def _describe(error: BaseException) -> str:
-    """Name the error, and the last line of the student's own code that led to it."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__)[1:] if _may_be_students(frame.filename)]
+    """Return the type and message of the error, and the last line of the student's code in its traceback."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__)[1:] if _is_student_code(frame.filename)]
     what = ": ".join([type(error).__name__, *_message(error).splitlines()[:1]])
     if not frames:
         return f"{what}."
-    line = linecache.getline(frames[-1].filename, frames[-1].lineno).strip()
-    return f"{what}, in line {frames[-1].lineno} of its cell" + (f": {line}" if line else ".")
+    number = frames[-1].lineno or 0
+    line = linecache.getline(frames[-1].filename, number).strip()
+    return f"{what}, in line {number} of its cell" + (f": {line}" if line else ".")
 
 
 def _message(error: BaseException) -> str:
-    """What the error says of itself, if its own code lets it."""
+    """Return the message of the error, or an empty string if its `__str__` fails."""
     try:
         return str(error)
     except Exception:
         return ""
 
 
-def _may_be_students(filename: str) -> bool:
-    """Whether code in this file can be a student's: neither an installed package's nor the course's own."""
+def _is_student_code(filename: str) -> bool:
+    """Return whether the file belongs neither to an installed package nor to the course."""
     return "site-packages" not in filename and not Path(filename).is_relative_to(PACKAGE)
 
 
-@contextlib.contextmanager
-def time_limit(seconds: float = SECONDS):
-    """Raise TooSlow in the block when it takes longer than `seconds`."""
+def time_limit(seconds: float = TIME_LIMIT) -> contextlib.AbstractContextManager[None]:
+    """Return a context manager that raises TooSlow in its block if the block takes longer than `seconds`."""
     if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
+        return _alarm_limit(seconds)
+    return _interrupt_limit(seconds)
 
-        def stop(*_):
-            raise TooSlow
 
-        before = signal.signal(signal.SIGALRM, stop)
-        signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)  # again every half second, if the first is swallowed
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
-        return
-    fired = threading.Event()  # Windows has no such timer: interrupt as Ctrl+C does
-    timer = threading.Timer(seconds, lambda: (fired.set(), _thread.interrupt_main()))
+@contextlib.contextmanager
+def _alarm_limit(seconds: float) -> Iterator[None]:
+    """Implement `time_limit` with an alarm signal."""
+
+    def stop(*_):
+        raise TooSlow
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)  # repeat every 0.5 s in case the student's code catches it
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextlib.contextmanager
+def _interrupt_limit(seconds: float) -> Iterator[None]:
+    """Implement `time_limit` with a KeyboardInterrupt, for Windows, which lacks the alarm signal."""
+    fired = threading.Event()
+
+    def interrupt():
+        fired.set()
+        _thread.interrupt_main()
+
+    timer = threading.Timer(seconds, interrupt)
     timer.start()
     try:
         yield
@@ -219,11 +241,11 @@ def time_limit(seconds: float = SECONDS):
         timer.cancel()
 
 
-def same(got, expected, wrong: dict | list = (), otherwise: str = "") -> None:
-    """Raise NotYet unless `got` has the shape and, within rounding, the numbers of `expected`.
+def same(got, expected, wrong: dict | list | tuple = (), otherwise: str = "") -> None:
+    """Raise NotYet unless `got` has the same shape as `expected` and, up to rounding, the same values.
 
-    Numbers, lists, NumPy arrays and tensors of any dtype are welcome. `wrong` pairs answers that a known mistake gives
-    with their explanation: a dict, or a list of pairs where the answer is an array. `otherwise` explains the others.
+    Both may be numbers, lists, NumPy arrays or tensors of any dtype. `wrong` maps the results of known mistakes to
+    explanations, as a dict or, if the results are arrays, as a list of pairs. `otherwise` explains any other result.
     """
     found, right = array(got), array(expected)
     if _equal(found, right):
@@ -240,19 +262,19 @@ def same(got, expected, wrong: dict | list = (), otherwise: str = "") -> None:
 
 
 class PassedByReference(torch.Tensor):
-    """A tensor that `ask` hands over itself, not a copy, so that the checker sees what was done to it."""
+    """A tensor that `ask` passes without copying, so that the checker can see in-place changes."""
 
     def __deepcopy__(self, memo):
         return self
 
 
 def random_numbers(*shape: int, seed: int) -> torch.Tensor:
-    """Normal random numbers of this shape that are the same each time, without touching the student's random state."""
+    """Return reproducible random numbers from a normal distribution, leaving the global random state unchanged."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def array(value) -> np.ndarray:
-    """Turn what a student may return into an array of float64; raises NotYet when it holds no numbers."""
+    """Convert a returned value to a float64 array. Raises NotYet if it is not numeric."""
     try:
         if isinstance(value, torch.Tensor):
             value = value.detach().cpu().double().numpy()

@@ -25,7 +25,13 @@ from filelock import FileLock, Timeout
 from mnist_helpers import CourseError, checkpoints, data
 from mnist_helpers._support import provenance
 from mnist_helpers._support.atomic_files import atomic_write, remove_stale_temporaries
-from mnist_helpers._support.terminal import Parser, escape_unprintable, first_process, silence_stdout, visible
+from mnist_helpers._support.terminal import (
+    Parser,
+    escape_control_characters,
+    escape_unencodable,
+    is_main_process,
+    silence_stdout,
+)
 from mnist_helpers.recipes import RECIPES, Recipe
 from mnist_helpers.trainer.distributed import start
 from mnist_helpers.trainer.run import Diverged, Run, describe, save_model
@@ -118,7 +124,7 @@ class Job:
     def say(self, line: str, end: str = "\n") -> None:
         """Print a line, from the first process only, over the moving one."""
         if self.processes.rank == 0:
-            line = visible(line)
+            line = escape_control_characters(line)
             print(f"\r\x1b[K{line}" if self.moving else line, end=end, flush=True)
 
     def check_folder(self) -> None:
@@ -312,13 +318,13 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     options, command = parse(arguments), command_line(arguments)
     again = command if options.resume else f"{command} --resume"
-    escape_unprintable()
+    escape_unencodable()
     try:
         with deferred_signals() as stop, translate_out_of_memory():
             return work(Job(options, command), stop, again)
     except CourseError as error:
-        if first_process():
-            print(visible(str(error)), file=sys.stderr)
+        if is_main_process():
+            print(escape_control_characters(str(error)), file=sys.stderr)
         return 1 if isinstance(error, Diverged) else 2
     except BrokenPipeError:  # nobody reads the lines, as in `| head`
         silence_stdout()
@@ -328,7 +334,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         if signal.SIGINT not in stop:
             reason = "Another process of the run has ended, or does not answer, and so this one ends"
-            print(f"{reason}; to go on: {visible(again)}", file=sys.stderr)
+            print(f"{reason}; to go on: {escape_control_characters(again)}", file=sys.stderr)
         return 1
 
 

@@ -1,1 +1,1 @@
-"""What is alive in a notebook: the drawing pad, and Netron's page on a server of its own."""
+"""Interactive parts of the notebooks: the drawing pad and Netron, with the local server that serves it."""

@@ -1,17 +1,17 @@
-"""Serve the files of one folder to this machine alone, and nothing beside it."""
+"""A request handler that serves the files of one folder and nothing else."""
 
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 
 class FolderHandler(SimpleHTTPRequestHandler):
-    """Give files of `directory`: no list of them, and none that a symbolic link takes from elsewhere."""
+    """Serve the files of `directory`, without directory listings or links to files outside it."""
 
     def send_head(self):
         try:
             file = Path(self.translate_path(self.path)).resolve()
             inside = file.is_relative_to(Path(self.directory).resolve())
-        except (OSError, RuntimeError, ValueError):  # links in a circle, a zero byte
+        except (OSError, RuntimeError, ValueError):  # circular links or a null byte in the path
             inside = False
         return super().send_head() if inside else self.send_error(404)
 

@@ -1,4 +1,4 @@
-"""Netron's own page, without cookies, tracking or expiry, served to this machine alone."""
+"""Netron's own page without cookies, tracking or expiry, served only to this machine."""
 
 import functools
 import html
@@ -15,17 +15,19 @@ from mnist_helpers import CourseError
 from mnist_helpers.widgets.file_server import FolderHandler
 
 PACKAGE = Path(netron.__file__).parent
-# Netron asks for consent unless it finds this cookie; answering for document.cookie keeps real cookies out altogether
-QUIET = b'Object.defineProperty(document, "cookie", { get: () => "consent=1", set: () => {} });\n'
-# The browser itself holds Netron to this: no request leaves the place that the page came from
+# Netron asks for consent unless it finds this cookie. Overriding document.cookie also prevents real cookies.
+COOKIE_SCRIPT = b'Object.defineProperty(document, "cookie", { get: () => "consent=1", set: () => {} });\n'
+# With this policy, the browser blocks all requests to other servers
 POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; frame-src 'none'"
-PRELOADED = [f"{kind}-metadata.json" for kind in ("onnx", "pytorch", "tflite")]  # Netron asks for them at each start
+PRELOADED = [
+    f"{kind}-metadata.json" for kind in ("onnx", "pytorch", "tflite")
+]  # files that Netron requests at each start
 
 
 def index_page() -> bytes:
-    """Netron's index.html, told never to call out; with ?url=model.onnx it opens that file.
+    """Return Netron's index.html without network access. With ?url=model.onnx it opens that file.
 
-    Without a date it does not expire, and as version 0.0.0 it neither looks for updates nor reports.
+    Without a date the page does not expire, and as version 0.0.0 it does not look for updates or send telemetry.
     """
     page = (PACKAGE / "index.html").read_text(encoding="utf-8")
     page = re.sub(r'<meta name="date" .*?>\n?', "", page)
@@ -35,9 +37,9 @@ def index_page() -> bytes:
 
 
 def write(folder: Path, model: Path) -> None:
-    """Write the page as static files that any web server can show: open index.html?url=model.onnx.
+    """Write the page as static files for any web server; open it as index.html?url=model.onnx.
 
-    What only other formats than ONNX need is left out. Raises CourseError when `model` is not there.
+    Files that are only needed for formats other than ONNX are left out. Raises CourseError if `model` cannot be read.
     """
     content = _read(model)
     folder.mkdir(parents=True)
@@ -45,7 +47,7 @@ def write(folder: Path, model: Path) -> None:
         if source.suffix in (".js", ".css", ".png", ".ico") or source.name in PRELOADED:
             shutil.copyfile(source, folder / source.name)
     (folder / "index.html").write_bytes(index_page())
-    (folder / "quiet.js").write_bytes(QUIET)
+    (folder / "quiet.js").write_bytes(COOKIE_SCRIPT)
     (folder / "model.onnx").write_bytes(content)
 
 
@@ -59,23 +61,23 @@ def _read(model: Path) -> bytes:
 
 @functools.cache
 def serve(model: Path) -> str:
-    """Serve Netron's page with the ONNX file `model`, on 127.0.0.1 and a free port, until Python ends; returns its URL.
+    """Serve Netron's page with the ONNX file `model` on a free port of 127.0.0.1 until Python exits; return its URL.
 
-    Raises CourseError when `model` is not there.
+    Raises CourseError if `model` cannot be read.
     """
     _read(model)
-    pages = {"/": index_page, "/index.html": index_page, "/quiet.js": lambda: QUIET}
-    made = pages | {"/model.onnx": Path(model).read_bytes}
+    pages = {"/": index_page, "/index.html": index_page, "/quiet.js": lambda: COOKIE_SCRIPT}
+    generated = pages | {"/model.onnx": Path(model).read_bytes}
 
     class Handler(FolderHandler):
         def do_GET(self):
             path = self.path.split("?")[0]
-            if path not in made:
+            if path not in generated:
                 return super().do_GET()
             self.send_response(200)
             self.send_header("Content-Type", self.guess_type("index.html" if path == "/" else path))
             self.end_headers()
-            self.wfile.write(made[path]())
+            self.wfile.write(generated[path]())
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=PACKAGE))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -83,7 +85,7 @@ def serve(model: Path) -> str:
 
 
 def show(model: Path, height: int = 500) -> HTML:
-    """Show `model` in Netron, live, in a frame of the notebook, `height` pixels high."""
+    """Show the ONNX file `model` in Netron, in a frame of `height` pixels in the notebook."""
     title = html.escape(f"Netron showing {Path(model).name}")
     frame = f'<iframe title="{title}" src="{serve(model)}?url=model.onnx" width="100%" height="{height}"></iframe>'
     return HTML(f"<div>{frame}</div>")  # IPython warns about a bare iframe

@@ -1,15 +1,15 @@
 /**
- * A pad to draw a digit on: the drawing, the 28x28 picture made of it, and ten probabilities.
+ * A drawing pad for digits, which shows the drawing, the prepared 28x28 picture and ten probabilities.
  *
- * One user interface for two places: docs/_static/draw.js puts it into a web page, the default export is an anywidget.
+ * It is used in two places: docs/_static/draw.js adds it to a web page, and the default export is an anywidget.
  */
 
-const SIDE = 280; // pixels of the drawing, whatever its size on the screen
+const SIDE = 280; // pixels of the drawing, independent of its size on the screen
 const PICTURE = 28;
-const FRAME = 20; // the side of the frame into which MNIST's digits were fitted
-const PEN = 22; // pixels: after fitting, about as thick as MNIST's strokes
-const PAUSE = 400; // ms without a stroke before the answer is announced
-const PATIENCE = 10_000; // ms until an answer is given up
+const FRAME = 20; // side of the square into which digits are fitted, as in MNIST
+const PEN = 22; // pixels; gives about the stroke width of MNIST after fitting
+const PAUSE = 400; // ms without drawing before screen readers announce the answer
+const PATIENCE = 10_000; // ms to wait for an answer
 const SVG = "http://www.w3.org/2000/svg";
 const NBSP = "\u00a0";
 
@@ -20,10 +20,11 @@ const FAILED = "No answer came for this drawing; draw on or clear the pad to try
 /**
  * Build a pad inside `element`.
  *
- * `answer(ink)` is given 280*280 grey values (Uint8Array, 0 paper, 255 ink) and resolves to null when there is nothing
- * to read, else to {picture: Uint8Array(784), probabilities: ten numbers, box: [top, left, height, width] of the ink,
- * size: [height, width] after fitting, corner: [row, column] where it was placed}. When it rejects with an error that
- * has a `sentence`, the pad says that sentence. Options: `patience`, in ms. Returns a function that removes the pad.
+ * `answer(ink)` takes 280*280 grey values (Uint8Array, 0 paper, 255 ink). It resolves to null if there is no digit, and
+ * otherwise to {picture: Uint8Array(784), probabilities: ten numbers, box: [top, left, height, width] of the ink,
+ * size: [height, width] after fitting, corner: [row, column] in the picture}. If it rejects with an error that has a
+ * property `sentence`, the pad shows that text. Option: `patience`, the time limit in ms. Returns a function that
+ * removes the pad.
  */
 export function createPad(element, answer, { patience = PATIENCE } = {}) {
   const parts = build(element);
@@ -69,7 +70,7 @@ function onKey(event, clear) {
   clear();
 }
 
-/** The paper: 280x280 pixels, light ink on black. Points are [x, y] in its own pixels. */
+/** Return drawing functions for a canvas of 280x280 pixels, light ink on black. Points are [x, y] in pixels. */
 function preparePaper(canvas) {
   const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false });
   Object.assign(context, { lineWidth: PEN, lineCap: "round", lineJoin: "round" });
@@ -98,16 +99,16 @@ function curve(context, from, control, to) {
   context.stroke();
 }
 
-/** The red channel of RGBA: all the ink is grey. */
+/** Return the red channel of RGBA values; all ink is grey. */
 function everyFourth(rgba) {
   const greys = new Uint8Array(rgba.length / 4);
   for (let place = 0; place < greys.length; place++) greys[place] = rgba[4 * place];
   return greys;
 }
 
-/** Draw where the one pointer that began on the canvas goes; `onInk` is called after each piece. */
+/** Draw the path of the pointer that was pressed on the canvas, and call `onInk` after each segment. */
 function followPointer(canvas, paper, onInk) {
-  let stroke = null; // {pointer, last: the last point, end: where the curve has come to}
+  let stroke = null; // {pointer, last: the last point, end: the end of the drawn curve}
   const begin = (event) => {
     const busy = stroke !== null && canvas.hasPointerCapture(stroke.pointer);
     if (busy || event.button !== 0 || !event.isPrimary) return;
@@ -125,7 +126,7 @@ function followPointer(canvas, paper, onInk) {
   };
   const move = (event) => {
     if (event.pointerId !== stroke?.pointer) return;
-    if (event.buttons === 0) return end(event); // it was let go where the canvas could not hear of it
+    if (event.buttons === 0) return end(event); // it was released outside the canvas
     piecesOf(event).forEach((piece) => extend(stroke, pointOf(piece, canvas), paper));
     onInk();
   };
@@ -136,27 +137,27 @@ function listen(canvas, begin, move, end) {
   canvas.addEventListener("pointerdown", begin);
   canvas.addEventListener("pointermove", move);
   for (const kind of ["pointerup", "pointercancel", "lostpointercapture"]) canvas.addEventListener(kind, end);
-  // a long press would open a menu in the middle of a stroke
+  // a long press would open a menu during a stroke
   canvas.addEventListener("contextmenu", (event) => event.pointerType !== "mouse" && event.preventDefault());
 }
 
-/** Let the canvas hear of a pointer beyond its edge; a pointer that is gone already cannot be captured. */
+/** Send the events of a pointer outside the canvas to the canvas. Fails if the pointer is already released. */
 function capture(canvas, pointer) {
   try {
     canvas.setPointerCapture(pointer);
   } catch {
-    // the stroke goes on while the pointer is over the canvas
+    // the stroke continues while the pointer is over the canvas
   }
 }
 
-/** A curve through the middles between points is smooth, whatever the hand and the sampling of the device. */
+/** Extend the stroke with a smooth curve through the midpoints between the sampled points. */
 function extend(stroke, point, paper) {
   const middle = [(stroke.last[0] + point[0]) / 2, (stroke.last[1] + point[1]) / 2];
   paper.curve(stroke.end, stroke.last, middle);
   Object.assign(stroke, { last: point, end: middle });
 }
 
-/** The points since the last event; some browsers keep several for one. */
+/** Return the pointer events since the last one, since browsers may combine several. */
 function piecesOf(event) {
   const pieces = event.getCoalescedEvents?.() ?? [];
   return pieces.length ? pieces : [event];
@@ -167,7 +168,7 @@ function pointOf(event, canvas) {
   return [((event.clientX - left) * SIDE) / width, ((event.clientY - top) * SIDE) / height];
 }
 
-/** Ask once at a time, and once more when `ask` was called meanwhile; drop what was asked before `forget`. */
+/** Run one request at a time, and one more if `ask` was called meanwhile. `forget` discards pending answers. */
 function latestOnly(answer, show, fail) {
   let [era, awaited, again] = [0, false, false];
   const askOnce = async () => {
@@ -193,7 +194,7 @@ function latestOnly(answer, show, fail) {
   return { ask, forget };
 }
 
-/** The promise's value, or a rejection after `patience` ms; a promise that never settles must not block the pad. */
+/** Return the value of the promise, or reject after `patience` ms, so that the pad is not blocked. */
 function withPatience(promise, patience) {
   let timer;
   const late = new Promise((_, reject) => {
@@ -202,7 +203,7 @@ function withPatience(promise, patience) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Say a sentence in the live region `later`, after a pause in which neither `later` nor `hold` was called. */
+/** Update a live region: `later` shows a text after a pause without another call, and `hold` cancels it. */
 function announcer(region) {
   let timer = null;
   const hold = () => clearTimeout(timer);
@@ -232,7 +233,7 @@ function percent(probability) {
   return `${Math.round(100 * probability)}${NBSP}%`;
 }
 
-/** Show a result, or none, and the sentence that says it. */
+/** Show a result (or null) and its sentence. */
 function showAnswer(parts, result, sentence) {
   const probabilities = result?.probabilities ?? Array(10).fill(0);
   const best = result === null ? -1 : probabilities.indexOf(Math.max(...probabilities));
@@ -248,7 +249,7 @@ function showBar(bar, probability, best) {
   bar.dataset.probability = probability;
   bar.classList.toggle("pad-best", best);
   bar.querySelector(".pad-fill").style.width = `${100 * probability}%`;
-  const value = probability > 0.9995 ? ">99.9" : (100 * probability).toFixed(1); // 100.0 would be a certainty
+  const value = probability > 0.9995 ? ">99.9" : (100 * probability).toFixed(1); // 100.0 would look like certainty
   bar.querySelector(".pad-value").textContent = `${value}${NBSP}%`;
 }
 
@@ -266,7 +267,7 @@ function explanation({ box: [, , height, width], size }) {
   );
 }
 
-/** Mark the box of the strokes and their centre of mass, in the drawing and in the picture. */
+/** Mark the bounding box and the centre of mass of the ink, in the drawing and in the picture. */
 function drawMarks({ overlay, marks }, result) {
   overlay.replaceChildren();
   marks.replaceChildren(square((PICTURE - FRAME) / 2, (PICTURE - FRAME) / 2, FRAME, FRAME, "pad-frame"));
@@ -278,7 +279,7 @@ function drawMarks({ overlay, marks }, result) {
   overlay.append(square(box[1], box[0], box[3], box[2], "pad-box"), ...cross([row, column], 16));
 }
 
-/** [row, column] in the picture's pixels; the middle of the first pixel is at 0.5. */
+/** Return [row, column] in pixels of the picture; the centre of the first pixel is at 0.5. */
 function centreOfMass(picture) {
   const [total, down, right] = picture.reduce(
     ([sum, rows, columns], grey, place) => {
@@ -294,7 +295,7 @@ function square(x, y, width, height, name) {
   return svg("rect", { x, y, width, height, class: name });
 }
 
-/** A cross with a dark rim, to be seen on ink and on paper. */
+/** Return a cross with an outline, which is visible on ink and on paper. */
 function cross([row, column], arm) {
   const d = `M${column - arm} ${row}H${column + arm}M${column} ${row - arm}V${row + arm}`;
   return ["pad-rim", "pad-mass"].map((name) => svg("path", { d, class: name }));
@@ -306,7 +307,7 @@ function svg(tag, attributes) {
   return node;
 }
 
-/** Put the pad's elements into `element` and return those that change. */
+/** Add the elements of the pad to `element` and return those that change. */
 function build(element) {
   const root = document.createElement("div");
   root.className = "pad";
@@ -367,7 +368,7 @@ function sign(shape) {
   return `<svg viewBox="0 0 14 14" aria-hidden="true">${shape}</svg>`;
 }
 
-// The site sets data-theme on html, JupyterLab data-jp-theme-light on body; elsewhere the system's wish counts
+// The site sets data-theme on html, and JupyterLab data-jp-theme-light on body; otherwise the system setting is used
 const DARK = `--pad-text: #e8e8ea; --pad-quiet: #b4b8be; --pad-surface: #1c1f24; --pad-edge: #878e98;
   --pad-track: #30353d; --pad-bar: #8b949e; --pad-best: #5cb3e8; --pad-button: #2a2f37;`;
 
@@ -440,11 +441,11 @@ html[data-theme="dark"] .pad, body[data-jp-theme-light="false"] .pad { ${DARK} }
 @media (prefers-reduced-motion: reduce) { .pad-fill { transition: none; } }
 `;
 
-/** A widget: `answer` asks the Python side, in messages that carry a number to tell which answer belongs to which. */
+/** The widget: `answer` sends a message with an id to Python and waits for the answer with the same id. */
 export default {
   render({ model, el }) {
     const waiting = new Map();
-    const view = Math.random(); // the same widget may be shown twice, and both hear every answer
+    const view = Math.random(); // several views of a widget receive every answer
     let number = 0;
     const hear = (content, buffers) => {
       waiting.get(content.id)?.(content, buffers);
@@ -465,7 +466,7 @@ export default {
   },
 };
 
-/** Pass on what Python answered: {sentence} when it could not, {result: null} when there was nothing to read. */
+/** Resolve or reject with the answer from Python: {sentence} is an error, {result: null} means no digit. */
 function settle({ sentence, result }, [picture], resolve, reject) {
   if (sentence) reject({ sentence });
   else if (!result) resolve(null);

@@ -1,4 +1,4 @@
-"""A pad in JupyterLab on which a digit is drawn and read by a network at once."""
+"""A drawing pad for JupyterLab whose digits are classified by a network while they are drawn."""
 
 import base64
 from pathlib import Path
@@ -17,9 +17,9 @@ PICTURE = Path(__file__).with_name("pad.png")
 
 
 class Pad(anywidget.AnyWidget):
-    """A pad for `model`, which maps normalised images [N, 1, 28, 28] to log-probabilities [N, 10].
+    """A drawing pad for `model`, which maps normalised images [N, 1, 28, 28] to log-probabilities [N, 10].
 
-    Where no kernel runs, a picture of a pad is shown in its place. Raises CourseError when `model` is no network.
+    Without a running kernel, a picture of the pad is shown instead. Raises CourseError if `model` is not a network.
     """
 
     _esm = Path(__file__).with_name("pad.js")
@@ -36,24 +36,27 @@ class Pad(anywidget.AnyWidget):
         return f"Pad({type(self.network).__name__})"
 
     def _repr_mimebundle_(self, **options) -> tuple[dict, dict]:
-        data, metadata = super()._repr_mimebundle_(**options)
+        bundle = super()._repr_mimebundle_(**options)
+        assert bundle is not None  # None only for a widget without a view
+        data, metadata = bundle
         return data | {"image/png": base64.b64encode(PICTURE.read_bytes()).decode()}, metadata
 
     def _reply(self, _, content: dict, buffers: list) -> None:
-        """Answer a drawing of the page, under the number that it came with; pass over what is no request."""
+        """Answer a drawing sent by the page, with the id of its message. Messages without an id are ignored."""
         if not isinstance(content, dict) or "id" not in content:
             return
-        message, pictures = {"id": content["id"]}, []
+        message = {"id": content["id"]}
+        pictures: list[bytes] = []
         try:
             message["result"], pictures = self._read(_ink(buffers))
         except CourseError as error:
             message["sentence"] = str(error)
-        except Exception as error:  # whatever a student's own network raises: it is told, and the pad stays alive
-            message["sentence"] = f"The network did not take the picture ({type(error).__name__}: {error})."
+        except Exception as error:  # the student's own network may raise anything; the pad must go on working
+            message["sentence"] = f"The network cannot process the picture ({type(error).__name__}: {error})."
         self.send(message, pictures)
 
     def _read(self, ink: np.ndarray) -> tuple[dict | None, list[bytes]]:
-        """Return what the page shows of a drawing, and the picture's bytes; None when there is nothing to read."""
+        """Return the result that the page shows and the bytes of the picture; the result is None if there is no ink."""
         try:
             fitted = drawing.fit(ink / 255)
         except CourseError:
@@ -63,18 +66,20 @@ class Pad(anywidget.AnyWidget):
         return result, [fitted.picture.tobytes()]
 
     def _probabilities(self, picture: np.ndarray) -> list[float]:
-        """Ask the network, wherever it is, about one picture uint8 [28, 28]."""
+        """Return the ten probabilities for one picture uint8 [28, 28], computed on the network's device."""
         images = normalise(torch.from_numpy(picture)[None])
         weights = next(self.network.parameters(), images)
         probabilities = predict(self.network, images.to(weights.device))
         if probabilities.shape != (1, 10) or not probabilities.isfinite().all():
-            raise CourseError("This network does not give ten probabilities for a picture, so nothing can be shown.")
+            raise CourseError("This network does not return ten probabilities for a picture, so nothing can be shown.")
         return probabilities[0].tolist()
 
 
 def _ink(buffers: list) -> np.ndarray:
-    """Return the drawing that came with a message as grey values uint8 [280, 280]."""
+    """Return the drawing of a message as grey values uint8 [280, 280]."""
     sizes = [memoryview(buffer).nbytes for buffer in buffers]
     if sizes != [SIDE * SIDE]:
-        raise CourseError(f"A drawing of {SIDE * SIDE} bytes was expected, but {sizes} came; run the cell again.")
+        raise CourseError(
+            f"A drawing of {SIDE * SIDE} bytes was expected, but {sizes} bytes were received; run the cell again."
+        )
     return np.frombuffer(buffers[0], dtype=np.uint8).reshape(SIDE, SIDE)

@@ -70,7 +70,7 @@ def test_each_misconception_gets_an_explanation_of_its_own(exercise, chapter, na
         card = exercise.check(answer)
         assert card.headline == NOT_YET, f"{misconception}: {card}"
         assert "your function stopped with" not in card.text, f"{misconception}: {card}"
-        assert "could not be judged" not in card.text, f"{misconception}: {card}"
+        assert "could not be checked" not in card.text, f"{misconception}: {card}"
         assert "but not the numbers" not in card.text, f"{misconception} gets no reason of its own: {card}"
         assert reasons.setdefault(card.text, misconception) == misconception, f"{misconception}: {card}"
 
