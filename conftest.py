@@ -4,7 +4,7 @@ from functools import partial
 
 from nbval.plugin import IPyNbCell
 
-from tests import stored_outputs
+from tests.notebooks import stored_outputs
 
 
 def pytest_collection_modifyitems(items):

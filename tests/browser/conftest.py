@@ -5,7 +5,7 @@ import os
 import pytest
 from serve_site import serving
 
-from tests.notebook_checks import ROOT
+from tests.notebooks.notebook_checks import ROOT
 
 
 def missing(what: str) -> None:

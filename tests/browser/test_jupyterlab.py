@@ -12,9 +12,9 @@ import pytest
 from nbconvert.preprocessors import ClearOutputPreprocessor
 
 from tests.browser import strokes
-from tests.browser.test_pages import CHAPTERS, MODEL, nodes_of, shown_nodes
+from tests.browser.netron import CHAPTERS, MODEL, nodes_of, shown_nodes
 from tests.browser.visit import Visit
-from tests.notebook_checks import ROOT
+from tests.notebooks.notebook_checks import ROOT
 
 CELLS = """() => [...window.jupyterapp.shell.currentWidget.content.model.cells]
     .filter(cell => cell.type === "code")

@@ -1,19 +1,17 @@
 """The site as a visitor's browser has it: every page, wide and narrow, light and dark."""
 
-import collections
 import re
 
 import nbformat
 import onnx
 import pytest
 
+from tests.browser.netron import CHAPTERS, MODEL, nodes_of, shown_nodes
 from tests.browser.visit import HEADINGS, IMAGES, Visit
-from tests.notebook_checks import ROOT
+from tests.notebooks.notebook_checks import ROOT
 
 PAGES = ["index", "draw", "model_card", "instructors", "glossary", "licences", "search", "genindex"]
-CHAPTERS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 PAGES += [f"notebooks/{name}" for name in CHAPTERS]
-MODEL = ROOT / "models" / "report_net.onnx"
 YEARS_AHEAD = "2031-11-24T12:00:00"
 
 
@@ -69,20 +67,6 @@ def test_the_checks_of_a_page_see_what_is_wrong(site, browser):
         assert any(finding.startswith("label") for finding in visit.axe_findings())
         assert any("none.png" in trouble for trouble in visit.troubles)
         assert any("example.org" in trouble for trouble in visit.troubles)
-
-
-def nodes_of(model):
-    """How many nodes of each kind an ONNX file has, and how many in all."""
-    kinds = collections.Counter(node.op_type for node in onnx.load(model).graph.node)
-    return {**kinds, "in all": kinds.total()}
-
-
-def shown_nodes(frame, kinds):
-    """What Netron shows in `frame`: how many boxes of each of `kinds`, and how many in all."""
-    boxes = frame.locator("#canvas .node-item-type")
-    boxes.first.wait_for(timeout=60_000)
-    shown = {kind: boxes.get_by_text(kind, exact=True).count() for kind in kinds if kind != "in all"}
-    return {**shown, "in all": boxes.count()}
 
 
 @pytest.mark.parametrize("clock", [None, YEARS_AHEAD])

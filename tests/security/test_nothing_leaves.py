@@ -23,7 +23,7 @@ ALLOWED = {
     ".jupyter/": "settings of JupyterLab, such as the open tabs",
 }
 PYTHON = [sys.executable]
-SMALL_TRAIN = COURSE / "tests" / "small_train.py"
+SMALL_TRAIN = COURSE / "tests" / "support" / "small_train.py"
 DIGIT = NOTEBOOKS / "images" / "drawn_digit.png"
 READER = """
 import time

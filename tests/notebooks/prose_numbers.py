@@ -1,0 +1,84 @@
+"""Numbers in prose against the numbers that the notebook's cells hold or have shown."""
+
+import re
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+
+from tests.notebooks.notebook_checks import code_cells, prose, texts
+
+FACTS = Path(__file__).parents[1] / "prose_facts.toml"
+NO_PROSE = [
+    r"(?s)```.*?```|~~~.*?~~~",  # code fences
+    r"`[^`\n]*`",
+    r"(?s)\$\$.*?\$\$|\\\[.*?\\\]",  # LaTeX
+    r"\$[^$\n]+\$|\\\(.*?\\\)",
+    r"\]\([^)]*\)|https?://\S+",
+    r"</?[a-zA-Z!][^>]*>",  # HTML tags
+    r"\d+(\.\d+){2,}|Python \d[\d.]*( to \d[\d.]*)?",  # versions
+]
+STYLE_SHEET = r"(?s)<style.*?</style>"
+NUMBER = re.compile(r"(?<![\w.])(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(\s?%)?")
+RATIO = re.compile(r"(?<![\w./])(\d+)\s?/\s?([1-9]\d*)\b")
+
+
+def normalise(text):
+    """Write numbers in one way: no thousands separators, the plain minus; 28x28 becomes two numbers."""
+    text = text.replace("\N{MINUS SIGN}", "-").replace("\\%", "%")
+    text = re.sub("(?<=\\d)[,\u2009\u202f\u00a0](?=\\d{3}(?!\\d))", "", text)
+    text = re.sub("[\u2009\u202f\u00a0]", " ", text)
+    return re.sub(r"(?<=\d)\s?[x×]\s?(?=\d)", " × ", text)
+
+
+def stated(markdown):
+    """Yield (value, "%" or "", place) of each number with three digits or more, a decimal point or a per cent sign."""
+    for pattern in NO_PROSE:
+        markdown = re.sub(pattern, " ", markdown)
+    markdown = normalise(markdown)
+    for match in NUMBER.finditer(markdown):
+        number, percent = match[1], (match[2] or "").strip()
+        if percent or "." in number or len(number.lstrip("-")) >= 3:
+            place = markdown[max(0, match.start() - 40) : match.end() + 20]
+            yield Decimal(number), percent, " ".join(place.split())
+
+
+def shown(notebook):
+    """All numbers in a notebook's code and in its stored text outputs, with a percentage also as a fraction."""
+    values = set()
+    for cell in code_cells(notebook):
+        for text in [cell.source, *texts(cell, "text/")]:
+            values |= _values(normalise(re.sub(r"</?[a-zA-Z!][^>]*>", " ", re.sub(STYLE_SHEET, " ", text))))
+    return values
+
+
+def _values(text):
+    numbers = {Decimal(number) for number, _ in NUMBER.findall(text)}
+    fractions = {Decimal(number) / 100 for number, percent in NUMBER.findall(text) if percent}
+    return numbers | fractions | {Decimal(part) / Decimal(whole) for part, whole in RATIO.findall(text)}
+
+
+def is_shown(value, percent, values):
+    """Whether one of `values` equals the number, once rounded to the decimals that it is written with."""
+    half = Decimal(5).scaleb(value.as_tuple().exponent - 1)
+    scales = (1, 100) if percent else (1,)
+    return any(abs(shown * scale - value) <= half for shown in values for scale in scales)
+
+
+def read_facts(path=FACTS):
+    facts = tomllib.loads(path.read_text(encoding="utf-8"))["fact"]
+    return {(name, Decimal(fact["number"])): fact["source"] for fact in facts for name in fact["notebooks"]}
+
+
+def number_findings(name, markdown, values, facts):
+    """Say which numbers of the prose are neither shown nor known, and which known facts the prose does not state."""
+    numbers = list(stated(markdown))
+    for value, percent, place in numbers:
+        if (name, value) not in facts and not is_shown(value, percent, values):
+            yield f"{name} states {value}{percent} ({place!r}): neither shown by a cell nor listed in prose_facts.toml."
+    for place, value in facts:
+        if place == name and value not in {number for number, *_ in numbers}:
+            yield f"tests/prose_facts.toml lists {value} for {name}, which does not state it."
+
+
+def notebook_number_findings(name, notebook, facts):
+    return number_findings(name, prose(notebook), shown(notebook), facts)

@@ -1,0 +1,78 @@
+"""Checks of the notebooks as they are stored; nothing is executed. What nbval compares is in conftest.py."""
+
+import inspect
+
+import pytest
+
+from mnist_helpers import export, network, recipes, timing, training
+from tests.notebooks import notebook_checks, prose_numbers, stored_outputs
+
+CHAPTERS = {  # missing ones fail, new ones join
+    *("01_data", "02_network", "03_training", "04_predictions", "05_improving", "06_speed", "07_deployment"),
+}
+NAMES = sorted(CHAPTERS | {path.stem for path in notebook_checks.FOLDER.glob("*.ipynb")})
+
+
+@pytest.fixture(scope="module")
+def notebooks():
+    """The stored notebooks by name."""
+    return {path.stem: notebook_checks.read(path) for path in notebook_checks.FOLDER.glob("*.ipynb")}
+
+
+def expect_none(findings):
+    found = "\n".join(findings)
+    if found:
+        pytest.fail(found, pytrace=False)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("check", notebook_checks.CHECKS, ids=lambda check: check.__name__)
+def test_notebook_is_stored_as_it_should_be(notebooks, name, check):
+    expect_none(check(notebooks[name]))
+
+
+@pytest.mark.parametrize(
+    "name, module, definition",
+    [
+        ("02_network", network, "Net"),
+        ("03_training", training, "train_epoch"),
+        ("03_training", training, "evaluate"),
+        ("05_improving", network, "block"),
+        ("05_improving", recipes, "train_batch"),
+        ("05_improving", recipes, "train"),
+        ("06_speed", timing, "interleaved"),
+        ("06_speed", timing, "speedups"),
+        ("07_deployment", export, "FromPixels"),
+    ],
+)
+def test_taught_code_is_the_code_of_the_helpers(notebooks, name, module, definition):
+    source = inspect.getsource(module)
+    expect_none(notebook_checks.taught_code_findings(notebooks[name], definition, source))
+
+
+@pytest.mark.parametrize("definition", ["Shuffled", "train_on", "new_model"])
+def test_taught_code_is_what_the_benchmark_of_speed_times(notebooks, definition):
+    source = (notebook_checks.ROOT / "benchmarks" / "speed.py").read_text(encoding="utf-8")
+    expect_none(notebook_checks.taught_code_findings(notebooks["06_speed"], definition, source))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_numbers_in_prose_are_shown_by_a_cell(notebooks, name):
+    facts = prose_numbers.read_facts()
+    expect_none(prose_numbers.notebook_number_findings(name, notebooks[name], facts))
+
+
+def test_numbers_in_the_readme_are_shown_by_a_notebook(notebooks):
+    readme = (notebook_checks.ROOT / "README.md").read_text(encoding="utf-8")
+    values = set().union(*map(prose_numbers.shown, notebooks.values()))
+    expect_none(prose_numbers.number_findings("README", readme, values, prose_numbers.read_facts()))
+
+
+def test_facts_name_their_source_and_an_existing_place(notebooks):
+    for (name, value), source in prose_numbers.read_facts().items():
+        assert name in {"README", *notebooks}, f"{value}: {name} does not exist"
+        assert len(source) >= 10, f"{value}: the source is missing"
+
+
+def test_exemptions_fit_the_stored_outputs(notebooks):
+    expect_none(notebook_checks.exemption_findings(stored_outputs.load(), notebooks))

@@ -1,0 +1,106 @@
+"""The students' copy holds no solution and still judges; the solved stubs work in one kernel, in order."""
+
+import ast
+import filecmp
+import importlib
+import re
+import subprocess
+import sys
+
+import copies
+import nbformat
+import pytest
+
+from mnist_helpers.exercises.core import CORRECT, Card
+from tests.exercises.mutants import CHAPTERS
+from tests.notebooks.notebook_checks import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def handout(tmp_path_factory):
+    target = tmp_path_factory.mktemp("copies") / "handout"
+    copies.handout(target)
+    return target
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_the_handout_is_the_same_when_made_twice(handout, tmp_path):
+    again = tmp_path / "again"
+    copies.handout(again)
+    copies.handout(again)  # in place of an older one
+    assert files(again) == files(handout)
+    assert not filecmp.cmpfiles(handout, again, files(handout), shallow=False)[1]
+
+
+def test_the_handout_has_no_solution_in_any_file(handout):
+    text = "\n".join(
+        path.read_text(encoding="utf-8") for path in handout.rglob("*.*") if path.suffix in (".py", ".ipynb")
+    )
+    for name in CHAPTERS:
+        for exercise in importlib.import_module(f"mnist_helpers.exercises.{name}").exercises:
+            body = exercise.source().split("\n", 1)[1]
+            assert body not in text, f"the solution of {exercise.name} is in the handout"
+    assert not (handout / "tests").exists()
+
+
+def test_the_handouts_notebooks_differ_in_their_outputs_alone(handout):
+    for path in NOTEBOOKS:
+        ours, theirs = (nbformat.read(folder / "notebooks" / path.name, as_version=4) for folder in (ROOT, handout))
+        assert copies.without_outputs(ours) == theirs
+        assert not any(cell.get("outputs") for cell in theirs.cells)
+
+
+def test_what_the_handouts_notebooks_link_to_is_there(handout):
+    for path in (handout / "notebooks").glob("*.ipynb"):
+        prose = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", "\n".join(prose)):
+            assert (path.parent / link).exists(), f"{path.name} links to {link}"
+
+
+def test_the_handout_has_the_networks_that_chapter_07_runs(handout):
+    assert {"models/digits.onnx", "models/report_net.onnx"} <= set(files(handout))
+
+
+JUDGE = """
+import importlib
+from mnist_helpers.exercises import core
+from tests.exercises import {chapter} as table
+assert core.__file__.startswith({folder!r}), core.__file__
+for exercise in importlib.import_module("mnist_helpers.exercises.{chapter}").exercises:
+    assert "Your instructor has the solution" in exercise.solution().code
+    assert exercise.check(lambda *arguments: ...).headline == core.NOT_ATTEMPTED
+    for answer in table.RIGHT[exercise.name]:
+        assert exercise.check(answer).headline == core.CORRECT, exercise.name
+    for answer in table.WRONG[exercise.name].values():
+        assert exercise.check(answer).headline == core.NOT_YET, exercise.name
+"""
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_the_handout_judges_without_the_solutions(handout, chapter):
+    program = f"import sys; sys.path[:0] = [{str(handout)!r}, {str(ROOT)!r}]\n"
+    program += JUDGE.format(chapter=chapter, folder=str(handout))
+    subprocess.run([sys.executable, "-c", program], cwd=handout, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_solved_stubs_are_correct_in_one_kernel_and_in_order(path):
+    notebook = copies.solved(nbformat.read(path, as_version=4), path)
+    stubs = copies.exercise_cells(notebook)
+    first = next(cell for cell in notebook.cells if cell.id == "imports")
+    before = next(cell for cell in notebook.cells if cell.id == "exercises-import")
+    names = {}
+    for cell in [first, before, *stubs]:
+        *statements, last = ast.parse(cell.source).body
+        exec(compile(ast.Module(statements, []), cell.id, "exec"), names)
+        if cell in stubs:
+            card = eval(compile(ast.Expression(last.value), cell.id, "eval"), names)
+            assert isinstance(card, Card) and card.headline == CORRECT, f"{cell.id}: {card}"
+        else:
+            exec(compile(ast.Module([last], []), cell.id, "exec"), names)
+    assert [cell.id for cell in stubs] == [f"exercise-{exercise.name}" for exercise in names["exercises"]]

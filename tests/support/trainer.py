@@ -1,0 +1,52 @@
+"""Run the training command on a few digits, and compare the states of two runs."""
+
+import os
+import subprocess
+import sys
+
+import torch
+
+from mnist_helpers import data
+from tests.support import small_train
+
+
+def command(folder, *options, recipe="good", epochs=2, batch_size=100, seed=3):
+    given = {"recipe": recipe, "epochs": epochs, "batch-size": batch_size, "seed": seed, "output": folder}
+    return [text for name, value in given.items() for text in (f"--{name}", str(value))] + list(options)
+
+
+def state_of(folder):
+    return torch.load(folder / "checkpoint.pt", weights_only=True)
+
+
+def assert_same(found, expected):
+    """Compare everything in two states bit for bit, but for how they were made."""
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys()
+        for key in expected.keys() - {"made_with"}:
+            assert_same(found[key], expected[key])
+    elif isinstance(expected, list | tuple):
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected):
+            assert_same(one, other)
+    elif isinstance(expected, torch.Tensor):
+        assert torch.equal(found, expected)
+    else:
+        assert found == expected
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# several processes, as torchrun starts them
+
+
+def start_two(folder, *options, restarts=0, **choices):
+    """Start the command on two processes; returns torchrun's process."""
+    program = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    program.append(f"--max-restarts={restarts}")
+    arguments = [*program, small_train.__file__, *command(folder, *options, **choices)]
+    environment = {**os.environ, "PYTHONPATH": str(data.ROOT.parent), "OMP_NUM_THREADS": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(arguments, env=environment, **pipes)

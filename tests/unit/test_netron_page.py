@@ -1,0 +1,111 @@
+"""Netron's page as a browser asks for it."""
+
+import http.client
+import re
+import socket
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import pytest
+
+from mnist_helpers.widgets import netron_page
+from tests.support.refusal import refused
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "net & more.onnx"
+    path.write_bytes(bytes(range(256)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def url(model):
+    return netron_page.serve(model)
+
+
+def get(url, path):
+    """Ask for a path as it is: urlopen would tidy it up."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    connection.putrequest("GET", path)
+    connection.endheaders()
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer.status, content
+
+
+def test_page_neither_expires_nor_calls_out(url):
+    page = urlopen(url).read().decode()
+    assert '<meta name="date"' not in page
+    assert re.findall(r'<meta name="version" content="(.*?)"', page) == ["0.0.0"]
+    assert re.findall(r'http-equiv="Content-Security-Policy" content="(.*?);', page) == ["default-src 'self'"]
+    assert page.index('src="quiet.js"') < page.index("index.js")
+    assert page == urlopen(url + "index.html?query").read().decode()
+
+
+def test_page_keeps_cookies_out(url):
+    script = urlopen(url + "quiet.js").read().decode()
+    assert 'Object.defineProperty(document, "cookie"' in script and "consent=1" in script
+
+
+def test_every_script_and_style_of_the_page_is_served(url):
+    page = urlopen(url).read().decode()
+    names = re.findall(r'<(?:script|link)[^>]*(?:src|href)="([^"]+)"', page)
+    assert "quiet.js" in names
+    for name in names:
+        assert not name.startswith(("http:", "https:", "//"))
+        assert get(url, f"/{name}")[0] == 200
+
+
+def test_model_is_served_as_it_is(url, model):
+    with urlopen(url + "model.onnx") as answer:
+        assert answer.read() == model.read_bytes()
+
+
+def test_model_that_was_exported_again_is_served_anew(tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(b"old")
+    url = netron_page.serve(path)
+    path.write_bytes(b"new")
+    assert netron_page.serve(path) == url
+    assert urlopen(url + "model.onnx").read() == b"new"
+
+
+def test_server_listens_on_this_machine_alone(url):
+    assert urlsplit(url).hostname == "127.0.0.1"
+    assert get(url, "/")[0] == 200
+    with pytest.raises(OSError):  # a server on all addresses would answer here too
+        socket.create_connection(("127.0.0.2", urlsplit(url).port), timeout=2)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../../../../../../../../etc/passwd",
+        "/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
+        "/..%2f..%2f..%2f..%2f..%2f..%2f..%2fetc/passwd",
+        "//etc/passwd",
+        "/../__init__.py",
+        "/../torch/__init__.py",
+        "/__pycache__/",
+        "/nothing",
+    ],
+)
+def test_nothing_else_of_the_disk_is_served(path, url):
+    status, content = get(url, path)
+    assert b"root:" not in content and b"Directory listing" not in content
+    if "__init__" not in path or "torch" in path:  # a path that is cut down to Netron's own folder is harmless
+        assert status == 404
+
+
+def test_missing_model_is_refused(tmp_path):
+    with refused(str(tmp_path / "net.onnx"), "is not there", "export it"):
+        netron_page.serve(tmp_path / "net.onnx")
+
+
+def test_frame_has_a_title_and_shows_the_page(model, url, recwarn):
+    frame = netron_page.show(model, height=321).data
+    assert f'src="{url}?url=model.onnx"' in frame and 'height="321"' in frame
+    assert 'title="Netron showing net &amp; more.onnx"' in frame
+    assert not recwarn.list  # IPython warns about a bare iframe, and the notebook would store it

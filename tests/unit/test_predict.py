@@ -1,0 +1,215 @@
+"""The command and the function that read image files, and what they refuse."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image, ImageDraw
+
+from mnist_helpers import data, predict
+from mnist_helpers.predict import MODEL, Reader, read_digits
+from tests.notebooks.notebook_checks import ROOT
+from tests.support.refusal import refused
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return Reader()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with a drawn 7, a drawn 1 in another format, and a file that is no image."""
+    seven = Image.new("L", (300, 400), 255)
+    ImageDraw.Draw(seven).line([(60, 80), (205, 85), (120, 260)], fill=0, width=22, joint="curve")
+    seven.save(tmp_path / "seven.PNG")
+    one = Image.new("RGB", (90, 90), "navy")
+    ImageDraw.Draw(one).line([(52, 15), (45, 70)], fill="white", width=7)
+    one.save(tmp_path / "one.jpg", quality=95)
+    (tmp_path / "notes.txt").write_text("no image")
+    return tmp_path
+
+
+def run(*arguments, **options):
+    command = [sys.executable, "-m", "mnist_helpers.predict", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **options)
+
+
+def sentence(text):
+    """One line that ends like a sentence."""
+    return text.endswith(".\n") and text.count("\n") == 1 and "Traceback" not in text
+
+
+def test_command_needs_no_torch():
+    code = "import sys, mnist_helpers.predict as p; p.read_digits(['notebooks/images/drawn_digit.png']); "
+    code += "sys.exit(', '.join({'torch', 'torchvision', 'matplotlib', 'pandas'} & set(sys.modules)) or 0)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_function_reads_files_and_folders_in_order(folder):
+    found = read_digits([folder, folder / "seven.PNG"])
+    assert [answer.digit for answer in found] == [1, 7, 7]
+    for answer in found:
+        assert sum(answer.probabilities) == pytest.approx(1, abs=1e-5)
+        assert answer.confidence == max(answer.probabilities) == answer.probabilities[answer.digit] > 0.5
+    with refused("notes.txt is no image"):
+        read_digits([folder / "notes.txt"])
+
+
+def test_command_prints_a_line_a_file(folder):
+    done = run(folder)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [(digit, path) for digit, _, path in lines] == [("1", f"{folder}/one.jpg"), ("7", f"{folder}/seven.PNG")]
+    assert all(50 < float(confidence.rstrip("%")) <= 100 for _, confidence, _ in lines)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_json_is_what_the_function_returns(folder):
+    done = run("--json", folder)
+    assert json.loads(done.stdout) == [vars(answer) for answer in read_digits([folder])]
+
+
+def test_what_can_be_read_is_answered_and_the_rest_reported(folder):
+    paths = [folder / "none.png", folder / "seven.PNG", folder / "notes.txt"]
+    done = run(*paths)
+    assert done.returncode == 1 and done.stdout.startswith("7 ") and done.stdout.count("\n") == 1
+    assert "none.png is not there" in done.stderr and "notes.txt is no image" in done.stderr
+    assert done.stderr.count("\n") == 2 and "Traceback" not in done.stderr
+    entries = json.loads(run("--json", *paths).stdout)
+    assert ["error" in entry for entry in entries] == [True, False, True]
+
+
+def blank(path):
+    Image.new("L", (50, 50), 255).save(path)
+
+
+NOTHING_TO_READ = {
+    "no such file": (lambda path: None, "is not there"),
+    "no image": (lambda path: path.write_text("seven"), "is no image"),
+    "blank": (blank, "no ink on paper"),
+    "a folder without images": (lambda path: path.mkdir(), "is a folder without images"),
+}
+
+
+@pytest.mark.parametrize("kind", NOTHING_TO_READ)
+def test_nothing_to_read_gets_one_sentence(kind, tmp_path):
+    make, words = NOTHING_TO_READ[kind]
+    make(tmp_path / "digit.png")
+    done = run(tmp_path / "digit.png")
+    assert done.returncode == 2 and done.stdout == ""
+    assert sentence(done.stderr) and words in done.stderr
+
+
+def test_names_cannot_write_to_the_terminal(folder):
+    name = "a\nb\x1b[31m\N{RIGHT-TO-LEFT OVERRIDE}.png"
+    (folder / "seven.PNG").rename(folder / name)
+    done = run(folder / name, folder / f"missing {name}")
+    assert "a\\nb\\x1b[31m\\u202e.png" in done.stdout and "a\\nb\\x1b[31m\\u202e.png" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr and (done.stdout + done.stderr).count("\n") == 2
+    assert json.loads(run("--json", folder / name).stdout)[0]["file"] == str(folder / name)
+
+
+def test_names_beyond_the_terminals_letters_are_printed(folder):
+    (folder / "seven.PNG").rename(folder / "sieben \N{SNOWMAN}.png")
+    done = run(folder / "sieben \N{SNOWMAN}.png", env={"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)})
+    assert (done.returncode, done.stderr) == (0, "") and "sieben \\u2603.png" in done.stdout
+
+
+def test_a_network_of_ones_own_is_named_as_unchecked(tmp_path):
+    shutil.copy(MODEL, tmp_path / "own.onnx")
+    done = run("--model", tmp_path / "own.onnx", "notebooks/images/drawn_digit.png")
+    assert done.returncode == 0 and done.stdout.startswith("2 ")
+    assert sentence(done.stderr) and "own.onnx has no published digest" in done.stderr
+    assert run("--model", MODEL, "notebooks/images/drawn_digit.png").stderr == ""
+
+
+def changed(path, change):
+    """A copy of the shipped network, after `change`."""
+    model = onnx.load(MODEL)
+    change(model)
+    path.write_bytes(model.SerializeToString())
+
+
+def give_what_are_no_probabilities(model):
+    """Leave out the last step, so that log-probabilities come out under the name of probabilities."""
+    last = model.graph.node[-1]
+    assert last.op_type == "Exp"
+    last.op_type = "Identity"
+
+
+def test_answers_that_are_no_probabilities_are_refused(tmp_path):
+    changed(tmp_path / "net.onnx", give_what_are_no_probabilities)
+    with refused("probabilities that add up to 1"):
+        Reader(tmp_path / "net.onnx").probabilities(np.zeros((2, 28, 28), np.uint8))
+
+
+@pytest.mark.parametrize("bad", [np.zeros((1, 28, 28)), np.zeros((28, 28), np.uint8), [[0]]])
+def test_images_of_another_kind_are_refused(bad, reader):
+    with refused("a NumPy array was expected"):
+        reader.probabilities(bad)
+
+
+def test_shipped_file_says_what_it_is_and_reads_as_well_as_it_says(reader):
+    assert MODEL.stat().st_size < 1_000_000
+    said = reader.metadata
+    assert said["classes"].split() == [str(digit) for digit in range(10)]
+    assert (float(said["mean"]), float(said["std"])) == (data.MEAN, data.STD)
+    assert {"input", "output", "recipe", "seed", "licence", "torch", "how measured"} <= said.keys()
+    images, labels = data.load_raw("test")
+    batches = [reader.probabilities(batch.numpy()) for batch in images.split(500)]
+    correct = (np.concatenate(batches).argmax(axis=1) == labels.numpy()).sum()
+    assert abs(correct - int(said["test images read right"].split()[0])) <= 2  # rounding differs between processors
+
+
+def test_thirty_drawn_digits_are_read(tmp_path):
+    from tests.browser.strokes import digits
+
+    wrong = []
+    for hand, digit, strokes in digits():
+        paper = Image.new("L", (280, 280), 255)
+        for stroke in strokes:
+            ImageDraw.Draw(paper).line([tuple(place) for place in stroke], fill=0, width=18, joint="curve")
+        paper.save(tmp_path / f"{hand}_{digit}.png")
+    for answer in read_digits([tmp_path]):
+        if not answer.file.endswith(f"_{answer.digit}.png"):
+            wrong.append(answer)
+    assert len(wrong) <= 1, wrong
+
+
+def test_a_folder_that_holds_images_in_capital_letters_is_read(folder):
+    assert [path.name for path in predict.files(folder)] == ["one.jpg", "seven.PNG"]
+
+
+def test_what_macos_leaves_beside_a_picture_is_no_picture(folder):
+    (folder / "._seven.PNG").write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X")
+    done = run(folder)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.count("\n") == 2
+    assert run(folder / "._seven.PNG").returncode == 2  # whoever names it hears about it
+
+
+def started(*arguments):
+    command = [sys.executable, "-m", "mnist_helpers.predict", *arguments]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_who_reads_no_further_gets_no_traceback(options, folder):
+    job = started(*options, *[folder / "seven.PNG"] * 50)
+    job.stdout.close()  # as `| head` does
+    assert job.stderr.read() == "" and job.wait(60) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl+C to all processes of a console")
+def test_ctrl_c_gets_no_traceback(folder):
+    job = started(*[folder / "seven.PNG"] * 5000)
+    assert job.stdout.readline().startswith("7 ")
+    job.send_signal(signal.SIGINT)
+    _, said = job.communicate(timeout=60)
+    assert (job.returncode, said) == (-signal.SIGINT, "")  # which a shell calls 130

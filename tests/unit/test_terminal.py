@@ -1,0 +1,38 @@
+"""Command lines refuse in one sentence, and no name can write control characters to a terminal."""
+
+import io
+import sys
+
+import pytest
+
+from mnist_helpers._support import terminal
+
+
+@pytest.mark.parametrize(
+    "text, shown", [("a\nb", "a\\nb"), ("\x1b[31m", "\\x1b[31m"), ("naïve €", "naïve €"), ("\udcff", "\\udcff")]
+)
+def test_control_characters_are_escaped(text, shown):
+    assert terminal.escape_control_characters(text) == shown
+
+
+def test_letters_that_the_terminal_lacks_are_escaped(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    terminal.escape_unencodable()
+    print("5 €", end="", flush=True)
+    assert stream.buffer.getvalue() == b"5 \\u20ac"
+
+
+@pytest.mark.parametrize("rank, code", [(None, True), ("0", True), ("1", False)])
+def test_one_of_several_processes_prints(rank, code, monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("RANK", rank)
+    assert terminal.is_main_process() == code
+
+
+def test_a_bad_option_gets_one_sentence_and_exit_code_2(capsys):
+    with pytest.raises(SystemExit) as end:
+        terminal.Parser(prog="program").parse_args(["--unknown"])
+    said = capsys.readouterr().err
+    assert end.value.code == 2 and said.count("\n") == 1 and "--unknown" in said and said.endswith("see --help.\n")

@@ -1,0 +1,154 @@
+"""The command line: its options, its messages, and what it refuses."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from mnist_helpers import checkpoints, data
+from mnist_helpers.trainer import session as train
+from mnist_helpers.trainer.run import Run
+from tests.support import small_train
+from tests.support.trainer import command, contents, state_of
+
+# stopped and gone on
+
+
+class Killed(BaseException):
+    """As a kill: nothing catches it."""
+
+
+def kill_after(monkeypatch, saves):
+    """Stop the command when it has written so many checkpoints; the first one is written before the first step."""
+    real, count = checkpoints.save_run, []
+
+    def save_run(path, content):
+        real(path, content)
+        count.append(path)
+        if len(count) == saves:
+            raise Killed
+
+    monkeypatch.setattr(checkpoints, "save_run", save_run)
+
+
+def killed_at_step_3(folder, monkeypatch):
+    with monkeypatch.context() as patch:
+        kill_after(patch, 4)
+        with pytest.raises(Killed):
+            train.main(command(folder))
+
+
+@pytest.mark.parametrize("words", ["DefaultCPUAllocator: can't allocate memory: you tried to", "CUDA out of memory"])
+def test_too_little_memory_is_told_in_one_sentence(words, tmp_path, monkeypatch, capsys):
+    def hungry(run, chosen):
+        raise (torch.OutOfMemoryError if "CUDA" in words else RuntimeError)(words)
+
+    monkeypatch.setattr(Run, "train_step", hungry)
+    assert train.main(command(tmp_path)) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "smaller --batch-size" in said
+
+
+def test_lines_that_nobody_reads_end_the_run_quietly_and_nothing_is_lost(tmp_path):
+    program = [sys.executable, small_train.__file__, *command(tmp_path / "piped", epochs=20)]
+    environment = {**os.environ, "PYTHONPATH": str(data.ROOT.parent)}
+    job = subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert job.stdout.readline().startswith("epoch 1 ")
+    job.stdout.close()
+    assert job.wait(60) == 1 and job.stderr.read() == ""
+    assert 5 < state_of(tmp_path / "piped")["step"] < 100
+
+
+# bad input
+
+
+def assert_refused(arguments, folder, capsys, *words):
+    before = contents(folder)
+    capsys.readouterr()
+    try:
+        code = train.main(arguments)
+    except SystemExit as end:
+        code = end.code
+    said = capsys.readouterr()
+    assert code == 2 and said.out == ""
+    assert re.fullmatch(r"[^\n]+\.\n", said.err) and not re.search(r"[.!?] [A-Z]", said.err), said.err
+    for word in words:
+        assert word in said.err
+    assert contents(folder) == before
+
+
+BAD = {
+    "recipe": (["--recipe", "great"], ["'great'", "report, fast, good, best"]),
+    "batch size 0": (["--batch-size", "0"], ["--batch-size", "'0'", "1 to 60,000"]),
+    "batch size -1": (["--batch-size", "-1"], ["'-1'"]),
+    "batch size of words": (["--batch-size", "ten"], ["'ten'"]),
+    "batch of one for batch normalisation": (["--batch-size", "499"], ["1 of the 500 images", "batch normalisation"]),
+    "epochs 0": (["--epochs", "0"], ["--epochs", "'0'"]),
+    "epochs 1.5": (["--epochs", "1.5"], ["'1.5'", "whole number"]),
+    "learning rate -0.1": (["--learning-rate", "-0.1"], ["'-0.1'"]),
+    "learning rate 0": (["--learning-rate", "0"], ["'0'"]),
+    "learning rate nan": (["--learning-rate", "nan"], ["'nan'"]),
+    "learning rate inf": (["--learning-rate", "inf"], ["'inf'"]),
+    "learning rate 1000": (["--learning-rate", "1000"], ["'1000'"]),
+    "seed 1.5": (["--seed", "1.5"], ["'1.5'"]),
+    "seed -1": (["--seed", "-1"], ["'-1'"]),
+    "seed of 40 digits": (["--seed", "9" * 40], ["whole number"]),
+    "device": (["--device", "gpu"], ["'gpu'", "cpu"]),
+    "a GPU that is not there": (["--device", "cuda:99"], ["'cuda:99'"]),
+    "an option that is none": (["--epoch", "3"], ["--epoch"]),
+    "an option without its value": (["--seed"], ["--seed"]),
+    "a file as the output": (["--output", "FOLDER/file"], ["file", "cannot be written"]),
+    "an output below a file": (["--output", "FOLDER/file/run"], ["cannot be written"]),
+    "an output that the system refuses": (["--output", "/proc/run"], ["/proc/run", "cannot be written"]),
+    "an output with a run in it": ([], ["holds a run already", "--resume"]),
+    "another recipe's checkpoint": (["--resume", "--recipe", "fast"], ["recipe good, but fast was given"]),
+    "another seed's checkpoint": (["--resume", "--seed", "4"], ["seed 3, but 4 was given"]),
+    "a checkpoint of other epochs": (["--resume", "--epochs", "3"], ["epochs 2, but 3 was given"]),
+    "a checkpoint of other images": (["--resume", "--test"], ["training images 500, but 700 was given"]),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_input_is_refused_in_one_sentence_and_nothing_is_overwritten(kind, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("mine")
+    killed_at_step_3(tmp_path / "run", monkeypatch)
+    options, words = BAD[kind]
+    options = [option.replace("FOLDER", str(tmp_path)) for option in options]
+    folder = "run" if not options or "--resume" in options else "new"
+    assert_refused(command(tmp_path / folder, *options), tmp_path, capsys, *words)
+    assert not (tmp_path / "new").exists()
+
+
+def test_help_says_what_there_is_and_what_is_chosen(capsys):
+    with pytest.raises(SystemExit) as end:
+        train.main(["--help"])
+    said = capsys.readouterr().out
+    assert end.value.code == 0
+    for option in ["recipe", "epochs", "batch-size", "learning-rate", "seed", "device", "output", "resume", "test"]:
+        assert f"--{option}" in said
+    assert "default: good" in said and "default: 1" in said and "default: cpu" in said and "torchrun" in said
+
+
+# what is said
+
+
+def test_one_line_an_epoch_where_there_is_no_terminal(tmp_path, capsys):
+    train.main(command(tmp_path))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    for number, line in enumerate(lines[:2], start=1):
+        pattern = rf"epoch {number} of 2: loss \d\.\d{{4}}, validation [\d.]+% \(\d+ of 200\), \d+\.\d s"
+        assert re.fullmatch(pattern, line), line
+    assert re.match(r"validation: [\d.]+% \(\d+ of 200\); ", lines[2])
+
+
+def test_a_moving_line_in_a_terminal(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(train, "BETWEEN_LINES", 0)
+    train.main(command(tmp_path))
+    said = capsys.readouterr().out
+    assert "\r\x1b[Kepoch 1 of 2: 20%\r\x1b[Kepoch 1 of 2: 40%" in said
+    assert "\r\x1b[Kepoch 2 of 2: 20%" in said and "epoch 3" not in said
