@@ -23,7 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mnist_helpers import data
 from mnist_helpers.recipes import RECIPES
-from mnist_helpers.trainer.distributed import Processes, start
+from mnist_helpers.trainer.distributed import ProcessGroup, start
 from mnist_helpers.trainer.run import Run
 
 BATCHES = {64: 120, 128: 80, 512: 24}  # global batch size: steps per measurement
@@ -32,10 +32,10 @@ GLOBAL, LOCAL = "two processes", "two processes, each its own statistics"
 NAMES = {"one thread": 1, "two threads": 2, GLOBAL: 1, LOCAL: 1}  # variant: threads of each process
 
 
-class LocalStatistics(Processes):
-    """Processes that average gradients, but keep their own statistics of batch normalisation."""
+class LocalStatistics(ProcessGroup):
+    """ProcessGroup that average gradients, but keep their own statistics of batch normalisation."""
 
-    def wrap(self, model):
+    def distribute(self, model):
         return DistributedDataParallel(model)
 
 
@@ -47,10 +47,10 @@ def seconds_a_step(run: Run, threads: int, steps: int) -> float:
     return (time.perf_counter() - begun) / steps
 
 
-def measure(processes: Processes, train_set, batch_size: int) -> dict[str, list[float]]:
+def measure(processes: ProcessGroup, train_set, batch_size: int) -> dict[str, list[float]]:
     """Return the seconds per step of each variant. The first round is a warm-up and is not counted."""
     recipe = dataclasses.replace(RECIPES["good"], batch_size=batch_size, epochs=1000)
-    groups = {name: Processes() for name in NAMES}
+    groups = {name: ProcessGroup() for name in NAMES}
     groups |= {GLOBAL: processes, LOCAL: LocalStatistics(processes.rank, processes.size)}
     runs = {name: Run(recipe, *train_set, 1, group) for name, group in groups.items()}
     seconds = {name: [] for name in NAMES}

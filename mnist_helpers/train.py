@@ -2,7 +2,7 @@
 
 import sys
 
-from mnist_helpers.trainer.session import main
+from mnist_helpers.trainer.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Several processes train one network: each takes its share of every batch, and together they make the same step."""
+"""Train one network on several processes: each takes its part of every batch, and all make the same step."""
 
 import os
 from dataclasses import dataclass
@@ -12,30 +12,30 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mnist_helpers.data import choose_device
 
-PATIENCE = timedelta(minutes=5)  # how long a process waits for one that lives and does not answer
+TIMEOUT = timedelta(minutes=5)  # for a process that lives and does not answer
 
 
 @dataclass
-class Processes:
-    """This process among those of the run. Chance is drawn for the whole batch in each, so that all draw the same."""
+class ProcessGroup:
+    """The processes of a run, and the place of this one. All draw the same random numbers, for the whole batch."""
 
     rank: int = 0
     size: int = 1
-    batch: int = 0  # images in the batch that was shared last
+    batch: int = 0  # number of images in the last batch that was sharded
 
     def shard(self, whole: torch.Tensor) -> torch.Tensor:
-        """Return this process's part of a batch [N, ...]: neighbours, as many as the others have, or one more."""
+        """Return this process's part of a batch [N, ...]: adjacent rows; the parts differ in length by one at most."""
         self.batch = len(whole)
         return whole[self.rank * self.batch // self.size : (self.rank + 1) * self.batch // self.size]
 
     def all_reduce_sum(self, values: torch.Tensor) -> torch.Tensor:
-        """Return the sum over all processes, in each of them."""
+        """Return the sum over all processes."""
         if self.size > 1:
             dist.all_reduce(values)
         return values
 
-    def combine(self, mean: torch.Tensor, var: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return mean and variance of the whole batch, from those of the shares: each [C], in each process."""
+    def combine_statistics(self, mean: torch.Tensor, var: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return mean [C] and variance [C] of the whole batch, from those of this process's part."""
         rows = mean.new_zeros(self.size, 2, len(mean))
         rows[self.rank] = torch.stack([mean, var])
         means, variances = self.all_reduce_sum(rows).unbind(dim=1)  # [size, C]
@@ -44,20 +44,20 @@ class Processes:
         mean = weights @ means
         return mean, weights @ (variances + (means - mean) ** 2)
 
-    def wrap(self, model: nn.Module) -> nn.Module:
-        """Make `model` one that trains with the others: its gradients become the mean of all processes'."""
+    def distribute(self, model: nn.Module) -> nn.Module:
+        """Return `model` in a form in which its gradients are averaged over all processes."""
         if self.size == 1:
             return model
-        replace_layers(model, self)
+        synchronise_layers(model, self)
         if next(model.parameters()).is_cuda:
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         return DistributedDataParallel(model)
 
 
-def start(device_name: str) -> tuple[Processes, torch.device]:
-    """Meet the other processes that torchrun has started, if it has; returns them and this process's device.
+def start(device_name: str) -> tuple[ProcessGroup, torch.device]:
+    """Return the process group and this process's device; connect to the other processes that torchrun has started.
 
-    Raises CourseError for a device that is not there.
+    Raises CourseError if the device does not exist.
     """
     rank, size = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
     device = choose_device(device_name)
@@ -66,65 +66,74 @@ def start(device_name: str) -> tuple[Processes, torch.device]:
             device = choose_device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}")
         torch.cuda.set_device(device)
     if size == 1:
-        return Processes(), device
+        return ProcessGroup(), device
     if "OMP_NUM_THREADS" not in os.environ:  # torchrun sets it
         torch.set_num_threads(1)
-    meet(device)
-    return Processes(rank, size), device
+    init_process_group(device)
+    return ProcessGroup(rank, size), device
 
 
-def meet(device: torch.device) -> None:
-    """Connect to the other processes. Each restart gets a notice board of its own: torchrun keeps the old one, with
-    the addresses of processes that are gone.
+def init_process_group(device: torch.device) -> None:
+    """Connect to the other processes.
+
+    Each restart uses keys of its own in the store, since torchrun keeps the addresses of processes that have ended.
     """
-    board, rank, size = next(dist.rendezvous("env://"))
-    board = dist.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), board)
+    store, rank, size = next(dist.rendezvous("env://"))
+    store = dist.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
     backend = "nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, store=board, rank=rank, world_size=size, timeout=PATIENCE)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT)
 
 
-def replace_layers(model: nn.Module, processes: Processes) -> None:
-    """Replace the layers of `model` that work on a whole batch by such that know the other processes."""
+def is_lost_peer(error: RuntimeError) -> bool:
+    """Return whether the error says that another process has ended or does not answer.
+
+    torch has a type for errors of NCCL and of the store. Those of gloo are plain RuntimeErrors that name it.
+    """
+    return isinstance(error, dist.DistError) or "gloo" in str(error)
+
+
+def synchronise_layers(model: nn.Module, group: ProcessGroup) -> None:
+    """Replace dropout and batch normalisation in `model` with process-synchronised versions."""
     for name, layer in model.named_children():
         if isinstance(layer, nn.Dropout | nn.Dropout2d):
-            setattr(model, name, Dropout(layer, processes))
+            setattr(model, name, SyncDropout(layer, group))
         elif isinstance(layer, nn.BatchNorm2d) and not layer.weight.is_cuda:
-            setattr(model, name, BatchNorm(layer, processes))
+            setattr(model, name, SyncBatchNorm2d(layer, group))
         else:
-            replace_layers(layer, processes)
+            synchronise_layers(layer, group)
 
 
-class Dropout(nn.Module):
-    """Dropout that draws the mask of the whole batch and applies this process's share of it."""
+class SyncDropout(nn.Module):
+    """Dropout that draws the mask of the whole batch and applies this process's part of it."""
 
-    def __init__(self, like: nn.Dropout | nn.Dropout2d, processes: Processes):
+    def __init__(self, like: nn.Dropout | nn.Dropout2d, group: ProcessGroup):
         super().__init__()
-        self.p, self.processes = like.p, processes
+        self.p, self.group = like.p, group
         self.whole_maps = isinstance(like, nn.Dropout2d)
 
     def forward(self, x):
         if not self.training or not self.p:
             return x
-        shape = [self.processes.batch, *x.shape[1:]]
+        shape = [self.group.batch, *x.shape[1:]]
         if self.whole_maps:
             shape[2:] = [1] * len(shape[2:])
         mask = torch.empty(shape, device=x.device).bernoulli_(1 - self.p).div_(1 - self.p)
-        return x * self.processes.shard(mask)
+        return x * self.group.shard(mask)
 
 
-class BatchNorm(nn.BatchNorm2d):
-    """Batch normalisation by mean and variance of the whole batch on the CPU, where nn.SyncBatchNorm does not work."""
+class SyncBatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation by the statistics of the whole batch, on the CPU, which nn.SyncBatchNorm does not support."""
 
-    def __init__(self, like: nn.BatchNorm2d, processes: Processes):
+    def __init__(self, like: nn.BatchNorm2d, group: ProcessGroup):
         super().__init__(like.num_features, like.eps, like.momentum, dtype=like.weight.dtype)
         self.load_state_dict(like.state_dict())
-        self.weight, self.bias = like.weight, like.bias  # the same parameters, not copies: the optimizer has these
-        self.processes = processes
+        self.weight, self.bias = like.weight, like.bias  # the same objects, not copies: the optimizer updates these
+        self.group = group
 
     def forward(self, x):
         if not self.training:
             return super().forward(x)
-        y, mean, var, count = Normalise.apply(x, self.weight, self.bias, self.eps, self.processes)
+        y, mean, var, count = SyncNormalise.apply(x, self.weight, self.bias, self.eps, self.group)
         with torch.no_grad():
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)
@@ -132,20 +141,20 @@ class BatchNorm(nn.BatchNorm2d):
         return y
 
 
-class Normalise(torch.autograd.Function):
-    """Subtract the mean of each channel over the whole batch and divide by its deviation; both depend on every image.
+class SyncNormalise(torch.autograd.Function):
+    """Normalise each channel by its mean and standard deviation over the whole batch.
 
-    The gradient is written out, since autograd's own way through the same lines takes twice as long.
+    The gradient is written out: autograd would take twice as long.
     """
 
     @staticmethod
-    def forward(context, x, weight, bias, eps, processes):
+    def forward(context, x, weight, bias, eps, group):
         mean = x.mean(dim=(0, 2, 3))
         var = (x - mean[:, None, None]).square().mean(dim=(0, 2, 3))  # many times faster than torch.var on one thread
-        mean, var = processes.combine(mean, var)
-        count = processes.batch * x.shape[2] * x.shape[3]
+        mean, var = group.combine_statistics(mean, var)
+        count = group.batch * x.shape[2] * x.shape[3]
         context.save_for_backward(x, weight, mean, (var + eps).rsqrt())
-        context.count, context.processes = count, processes
+        context.count, context.group = count, group
         context.mark_non_differentiable(mean, var)
         return F.batch_norm(x, mean, var, weight, bias, training=False, eps=eps), mean, var, count
 
@@ -154,6 +163,6 @@ class Normalise(torch.autograd.Function):
         x, weight, mean, scale = context.saved_tensors
         x_hat = (x - mean[:, None, None]) * scale[:, None, None]
         mine = torch.stack([dy.sum(dim=(0, 2, 3)), (dy * x_hat).sum(dim=(0, 2, 3))])  # [2, C]
-        means = context.processes.all_reduce_sum(mine.clone()) / context.count
+        means = context.group.all_reduce_sum(mine.clone()) / context.count
         dx = (dy - means[0][:, None, None] - x_hat * means[1][:, None, None]) * (weight * scale)[:, None, None]
         return dx, mine[1], mine[0], None, None

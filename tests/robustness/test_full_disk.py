@@ -11,13 +11,13 @@ from tests.notebooks.notebook_checks import ROOT
 from tests.support.course_copy import compare, fresh_copy
 
 TRAIN = """
-from mnist_helpers.train import main
+from mnist_helpers.trainer.cli import main
 sys.exit(main(["--recipe", "fast", "--output", sys.argv[1] + "/run"]))
 """
 LOAD = """
 from pathlib import Path
-from mnist_helpers import checkpoints
-checkpoints.load_run(Path(sys.argv[1]) / "run" / "checkpoint.pt", print)
+from mnist_helpers.trainer import run_checkpoint
+run_checkpoint.load_run(Path(sys.argv[1]) / "run" / "checkpoint.pt", print)
 """
 BEFORE_EXPORT = """
 from pathlib import Path

@@ -10,8 +10,8 @@ import time
 import pytest
 import torch
 
-from mnist_helpers import checkpoints
-from mnist_helpers.trainer import session as train
+from mnist_helpers._support import torch_files
+from mnist_helpers.trainer import cli as train
 from tests.support import small_train
 from tests.support.trainer import assert_same, command, start_two, state_of
 
@@ -106,7 +106,7 @@ def test_thirty_kills_thirty_resumes_with_the_same_bits(tmp_path):
             attempt += 1  # the run had ended before its moment came
         folder = folder / str(attempt)
         for path in folder.glob("*.pt") if folder.exists() else []:
-            checkpoints.read_checkpoint(path, {"model"}, remedy="")  # whole: the names never hold a torn file
+            torch_files.read_checkpoint(path, {"model"}, remedy="")  # whole: the names never hold a torn file
         newest = max([state_of(path.parent)["step"] for path in folder.glob("checkpoint.pt")], default=None)
         steps.append(newest)
         process = start(command(folder, "--resume", recipe="best", epochs=3))
@@ -144,7 +144,7 @@ def test_a_process_that_dies_ends_the_job_and_a_restart_goes_on(rank, tmp_path, 
     os.kill(int((tmp_path / str(rank)).read_text()), signal.SIGKILL)
     _, errors = job.communicate(timeout=120)  # instead of hanging
     assert job.returncode not in (0, None)
-    assert errors.count("Another process of the run has ended, ") == 1 and "--resume" in errors
+    assert errors.count("Another process of the run has ended ") == 1 and "--resume" in errors
     assert 15 <= state_of(tmp_path / "run")["step"] < 100
 
     job = start_two(tmp_path / "run", "--resume", **TWENTY)

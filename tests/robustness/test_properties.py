@@ -24,8 +24,9 @@ from mnist_helpers import CourseError, checkpoints, data, drawing, export, predi
 from mnist_helpers.exercises.core import CORRECT, NOT_ATTEMPTED, NOT_YET, verdict
 from mnist_helpers.network import Net
 from mnist_helpers.recipes import Recipe
+from mnist_helpers.trainer import cli as train
 from mnist_helpers.trainer import run as runs
-from mnist_helpers.trainer import session as train
+from mnist_helpers.trainer import run_checkpoint
 from mnist_helpers.training import History
 from tests.exercises.mutants import CHAPTERS
 from tests.notebooks.notebook_checks import ROOT
@@ -197,7 +198,7 @@ def sound(place):
     model, run = Net(), a_run()
     checkpoints.save(place, model, torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.5), History())
     first = torch.load(place, weights_only=True)
-    runs.save_model(place, run)
+    run_checkpoint.save_model(place, run.recipe, run.average.module)
     network = torch.load(place, weights_only=True)
     return {"net": first, "run": {"run": {}, "made_with": {}, **run.state()}, "network": network}
 
@@ -213,10 +214,10 @@ def open_all(place):
     model = Net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.5)
     attempted(checkpoints.load, place, model, optimizer)
-    content = attempted(checkpoints.load_run, place, lambda line: None)
+    content = attempted(run_checkpoint.load_run, place, lambda line: None)
     if content is not None:
         attempted(go_on, a_run(), content)
-    attempted(runs.load_model, place)
+    attempted(run_checkpoint.load_model, place)
 
 
 @given(st.data())
@@ -265,7 +266,7 @@ def test_a_choice_that_is_neither_true_nor_false_is_refused(place, sound):  # fo
     network = sound["network"]
     torch.save({**network, "recipe": {**network["recipe"], "tta": torch.ones(2)}}, place)
     with refused("holds no network of this course"):
-        runs.load_model(place)
+        run_checkpoint.load_model(place)
 
 
 # ONNX files

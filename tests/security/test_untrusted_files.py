@@ -13,8 +13,8 @@ import train_model
 
 from mnist_helpers import CourseError, checkpoints
 from mnist_helpers.network import Net
-from mnist_helpers.trainer import run as runs
-from mnist_helpers.trainer import session as train
+from mnist_helpers.trainer import cli as train
+from mnist_helpers.trainer import run_checkpoint
 from tests.notebooks.notebook_checks import ROOT
 from tests.support.untrusted import RunsCode
 
@@ -37,7 +37,7 @@ def weights_of_train_model(path):
 LOADERS = {
     "chapter 04": lambda path: checkpoints.load(path, Net()),
     "train --resume": resume,
-    "runs.load_model": runs.load_model,
+    "run_checkpoint.load_model": run_checkpoint.load_model,
     "tools/train_model.py": weights_of_train_model,
 }
 

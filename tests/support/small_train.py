@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from mnist_helpers import data
-from mnist_helpers.trainer import session as train
+from mnist_helpers.trainer import cli as train
+from mnist_helpers.trainer import session
 
 SIZES = {"train": 700, "test": 300}
 HELD_OUT = 200
@@ -24,7 +25,7 @@ def make_small(patch=setattr):
     """Let the command see the few digits, and write a checkpoint after each batch."""
     patch(data, "load", load)
     patch(data, "split", functools.partial(data.split, held_out=HELD_OUT))
-    patch(train, "SECONDS", float(os.environ.get("CHECKPOINT_SECONDS", -1)))
+    patch(session, "CHECKPOINT_INTERVAL", float(os.environ.get("CHECKPOINT_SECONDS", -1)))
 
 
 if __name__ == "__main__":

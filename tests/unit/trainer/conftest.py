@@ -3,7 +3,7 @@
 import pytest
 
 from mnist_helpers.recipes import RECIPES
-from mnist_helpers.trainer import session as train
+from mnist_helpers.trainer import cli as train
 from tests.support import small_train
 from tests.support.trainer import command, state_of
 

@@ -8,8 +8,9 @@ import sys
 import pytest
 import torch
 
-from mnist_helpers import checkpoints, data
-from mnist_helpers.trainer import session as train
+from mnist_helpers import data
+from mnist_helpers.trainer import cli as train
+from mnist_helpers.trainer import display, output_folder, run_checkpoint
 from mnist_helpers.trainer.run import Run
 from tests.support import small_train
 from tests.support.trainer import command, contents, state_of
@@ -23,7 +24,7 @@ class Killed(BaseException):
 
 def kill_after(monkeypatch, saves):
     """Stop the command when it has written so many checkpoints; the first one is written before the first step."""
-    real, count = checkpoints.save_run, []
+    real, count = run_checkpoint.save_run, []
 
     def save_run(path, content):
         real(path, content)
@@ -31,7 +32,7 @@ def kill_after(monkeypatch, saves):
         if len(count) == saves:
             raise Killed
 
-    monkeypatch.setattr(checkpoints, "save_run", save_run)
+    monkeypatch.setattr(output_folder, "save_run", save_run)
 
 
 def killed_at_step_3(folder, monkeypatch):
@@ -87,7 +88,7 @@ BAD = {
     "batch size of words": (["--batch-size", "ten"], ["'ten'"]),
     "batch of one for batch normalisation": (["--batch-size", "499"], ["1 of the 500 images", "batch normalisation"]),
     "epochs 0": (["--epochs", "0"], ["--epochs", "'0'"]),
-    "epochs 1.5": (["--epochs", "1.5"], ["'1.5'", "whole number"]),
+    "epochs 1.5": (["--epochs", "1.5"], ["'1.5'", "an integer"]),
     "learning rate -0.1": (["--learning-rate", "-0.1"], ["'-0.1'"]),
     "learning rate 0": (["--learning-rate", "0"], ["'0'"]),
     "learning rate nan": (["--learning-rate", "nan"], ["'nan'"]),
@@ -95,7 +96,7 @@ BAD = {
     "learning rate 1000": (["--learning-rate", "1000"], ["'1000'"]),
     "seed 1.5": (["--seed", "1.5"], ["'1.5'"]),
     "seed -1": (["--seed", "-1"], ["'-1'"]),
-    "seed of 40 digits": (["--seed", "9" * 40], ["whole number"]),
+    "seed of 40 digits": (["--seed", "9" * 40], ["an integer"]),
     "device": (["--device", "gpu"], ["'gpu'", "cpu"]),
     "a GPU that is not there": (["--device", "cuda:99"], ["'cuda:99'"]),
     "an option that is none": (["--epoch", "3"], ["--epoch"]),
@@ -147,7 +148,7 @@ def test_one_line_an_epoch_where_there_is_no_terminal(tmp_path, capsys):
 
 def test_a_moving_line_in_a_terminal(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setattr(train, "BETWEEN_LINES", 0)
+    monkeypatch.setattr(display, "INTERVAL", 0)
     train.main(command(tmp_path))
     said = capsys.readouterr().out
     assert "\r\x1b[Kepoch 1 of 2: 20%\r\x1b[Kepoch 1 of 2: 40%" in said

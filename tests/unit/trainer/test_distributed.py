@@ -12,8 +12,8 @@ from torch import nn
 
 from mnist_helpers import recipes
 from mnist_helpers.recipes import RECIPES
-from mnist_helpers.trainer import session as train
-from mnist_helpers.trainer.distributed import BatchNorm, Dropout, Processes, replace_layers, start
+from mnist_helpers.trainer import cli as train
+from mnist_helpers.trainer.distributed import ProcessGroup, SyncBatchNorm2d, SyncDropout, start, synchronise_layers
 from mnist_helpers.trainer.run import Run
 from mnist_helpers.training import seed_all
 from tests.support.trainer import assert_same, command, start_two, state_of
@@ -21,7 +21,7 @@ from tests.support.trainer import assert_same, command, start_two, state_of
 # several processes: their part of a step, in one
 
 
-class Thread(Processes):
+class Thread(ProcessGroup):
     """A process that is a thread: sums are formed through a list that all see."""
 
     table, barrier = {}, None
@@ -63,7 +63,7 @@ def test_batch_normalisation_of_shares_is_that_of_the_whole_batch(size):
 
     def work(processes):
         mine = processes.shard(x.detach()).requires_grad_()
-        part = BatchNorm(parts[processes.rank], processes)
+        part = SyncBatchNorm2d(parts[processes.rank], processes)
         y = part(mine)
         y.backward(processes.shard(target))
         return y.detach(), mine.grad, part
@@ -87,8 +87,8 @@ def test_dropout_of_shares_is_that_of_the_whole_batch(layer):
     parts = []
     for rank in range(3):
         seed_all(1)
-        processes = Processes(rank, 3)
-        part = Dropout(layer, processes)
+        processes = ProcessGroup(rank, 3)
+        part = SyncDropout(layer, processes)
         parts.append(part(processes.shard(x)))
         assert torch.equal(torch.rand(1), drawn_next)  # the draws that follow are the same too
         assert torch.equal(part.eval()(x), x)
@@ -98,7 +98,7 @@ def test_dropout_of_shares_is_that_of_the_whole_batch(layer):
 def test_shares_are_the_batch_in_order_and_differ_by_one_at_most():
     for size in (1, 2, 3, 7):
         for batch in range(size, 20):
-            shares = [Processes(rank, size).shard(torch.arange(batch)) for rank in range(size)]
+            shares = [ProcessGroup(rank, size).shard(torch.arange(batch)) for rank in range(size)]
             assert torch.equal(torch.cat(shares), torch.arange(batch))
             assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
@@ -106,9 +106,9 @@ def test_shares_are_the_batch_in_order_and_differ_by_one_at_most():
 def test_layers_of_a_whole_batch_are_replaced_and_keep_their_weights():
     model = recipes.build(replace(RECIPES["best"], dropout=0.2))
     weights, before = list(model.parameters()), model.state_dict()
-    replace_layers(model, Processes())
+    synchronise_layers(model, ProcessGroup())
     kinds = [type(layer) for layer in model.modules()]
-    assert kinds.count(BatchNorm) == 5 and kinds.count(Dropout) == 1
+    assert kinds.count(SyncBatchNorm2d) == 5 and kinds.count(SyncDropout) == 1
     assert nn.BatchNorm2d not in kinds and nn.Dropout not in kinds
     assert all(one is other for one, other in zip(model.parameters(), weights))
     assert_same(model.state_dict(), dict(before))

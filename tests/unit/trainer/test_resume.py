@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from mnist_helpers import checkpoints, data
-from mnist_helpers.trainer import run as runs
-from mnist_helpers.trainer import session as train
+from mnist_helpers import data
+from mnist_helpers.trainer import cli as train
+from mnist_helpers.trainer import output_folder, run_checkpoint, session
 from mnist_helpers.trainer.run import Run
 from mnist_helpers.training import seed_all
 from tests.support.trainer import assert_same, command, contents, state_of
@@ -25,7 +25,7 @@ class Killed(BaseException):
 
 def kill_after(monkeypatch, saves):
     """Stop the command when it has written so many checkpoints; the first one is written before the first step."""
-    real, count = checkpoints.save_run, []
+    real, count = run_checkpoint.save_run, []
 
     def save_run(path, content):
         real(path, content)
@@ -33,7 +33,7 @@ def kill_after(monkeypatch, saves):
         if len(count) == saves:
             raise Killed
 
-    monkeypatch.setattr(checkpoints, "save_run", save_run)
+    monkeypatch.setattr(output_folder, "save_run", save_run)
 
 
 def scramble():
@@ -75,7 +75,7 @@ def test_a_request_to_stop_is_kept_until_the_step_is_whole(number, code, tmp_pat
             os.kill(os.getpid(), number)
         real(run, chosen)
 
-    monkeypatch.setattr(train, "SECONDS", 1000)
+    monkeypatch.setattr(session, "CHECKPOINT_INTERVAL", 1000)
     handler = signal.getsignal(number)
     with monkeypatch.context() as patch:
         patch.setattr(Run, "train_step", interrupted)
@@ -94,7 +94,7 @@ def test_a_second_run_in_one_folder_is_refused_and_the_first_goes_on(tmp_path, u
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
-        with train.locked(tmp_path):
+        with output_folder.locked(tmp_path):
             os.write(writer, b"mine")
             signal.pause()
     try:
@@ -184,7 +184,7 @@ def test_resume_of_a_finished_run_changes_no_bit_and_makes_its_files_again(tmp_p
     (tmp_path / "model.pt").unlink()
     assert train.main(command(tmp_path, "--resume")) == 0
     assert_same(state_of(tmp_path), undisturbed["good"])
-    assert runs.load_model(tmp_path / "model.pt")
+    assert run_checkpoint.load_model(tmp_path / "model.pt")
 
 
 def test_what_a_killed_write_left_is_swept(tmp_path, monkeypatch):
@@ -232,7 +232,7 @@ def spoil_weights(step, patch):
 def test_a_loss_that_becomes_nan_ends_the_run_and_keeps_the_last_sound_state(
     options, step, seconds, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(train, "SECONDS", seconds)
+    monkeypatch.setattr(session, "CHECKPOINT_INTERVAL", seconds)
     with monkeypatch.context() as patch:
         spoil_weights(step, patch)
         assert train.main(command(tmp_path, *options, batch_size=100 if not options else 140)) == 1

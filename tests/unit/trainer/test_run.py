@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from mnist_helpers import checkpoints, data, recipes
+from mnist_helpers import data, recipes
 from mnist_helpers.recipes import RECIPES, Recipe
-from mnist_helpers.trainer import run as runs
-from mnist_helpers.trainer import session as train
-from mnist_helpers.trainer.distributed import Processes
+from mnist_helpers.trainer import cli as train
+from mnist_helpers.trainer import output_folder, random_state, run_checkpoint
+from mnist_helpers.trainer.distributed import ProcessGroup
 from mnist_helpers.trainer.run import Run
 from mnist_helpers.training import evaluate, seed_all
 from tests.support import small_train
@@ -28,7 +28,7 @@ def test_the_command_trains_bit_for_bit_what_recipes_train_does(name, tmp_path):
     assert train.main(command(tmp_path, recipe=name)) == 0
     train_set, held_out = data.split(*data.load("train"))
     expected = recipes.train(replace(RECIPES[name], epochs=2, batch_size=100), *train_set, seed=3)
-    found = runs.load_model(tmp_path / "model.pt")
+    found = run_checkpoint.load_model(tmp_path / "model.pt")
     assert type(found) is type(expected) and not found.training
     assert_same(found.state_dict(), expected.state_dict())
     loss, correct = evaluate(expected, *held_out)
@@ -78,7 +78,7 @@ class Killed(BaseException):
 
 def kill_after(monkeypatch, saves):
     """Stop the command when it has written so many checkpoints; the first one is written before the first step."""
-    real, count = checkpoints.save_run, []
+    real, count = run_checkpoint.save_run, []
 
     def save_run(path, content):
         real(path, content)
@@ -86,7 +86,7 @@ def kill_after(monkeypatch, saves):
         if len(count) == saves:
             raise Killed
 
-    monkeypatch.setattr(checkpoints, "save_run", save_run)
+    monkeypatch.setattr(output_folder, "save_run", save_run)
 
 
 def scramble():
@@ -98,11 +98,11 @@ def test_the_state_holds_every_source_of_chance(tmp_path):
     device = torch.device("cpu")
     seed_all(5)
     np.random.randn()  # leaves a second number in reserve
-    state = runs.random_state(device)
+    state = random_state.get_random_state(device)
     torch.save(state, tmp_path / "state.pt")
     drawn = [torch.rand(1).item(), random.random(), random.gauss(0, 1), np.random.randn(), np.random.rand()]
     scramble()
-    runs.set_random_state(torch.load(tmp_path / "state.pt", weights_only=True), device)
+    random_state.set_random_state(torch.load(tmp_path / "state.pt", weights_only=True), device)
     assert drawn == [torch.rand(1).item(), random.random(), random.gauss(0, 1), np.random.randn(), np.random.rand()]
 
 
@@ -158,10 +158,10 @@ def test_a_network_that_is_damaged_or_none_is_refused(spoil, tmp_path):
     train.main(command(tmp_path, epochs=1))
     spoil(tmp_path / "model.pt")
     with refused("model.pt", "train anew"):
-        runs.load_model(tmp_path / "model.pt")
+        run_checkpoint.load_model(tmp_path / "model.pt")
 
 
 def test_more_processes_than_images_in_the_smallest_batch_are_refused():
     images, labels = data.load("train")
     with refused("has 2 of the 302 images", "3 or more", "fewer processes"):
-        Run(Recipe(batch_size=100), images[:302], labels[:302], 1, Processes(0, 3))
+        Run(Recipe(batch_size=100), images[:302], labels[:302], 1, ProcessGroup(0, 3))
