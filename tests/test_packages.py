@@ -2,6 +2,8 @@
 
 import ast
 import contextlib
+import shutil
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, metadata, packages_distributions, version
@@ -209,3 +211,46 @@ def test_constraint_check_notices(old, new, finding):
     assert f"\n{old}" in constraints
     altered = constraints.replace(f"\n{old}", f"\n{new}")
     assert any(found.startswith(finding) for found in constraint_findings(read("pyproject.toml"), altered))
+
+
+COMMANDS = [["doctor"], ["predict", "digit.png"], ["train", "--recipe", "fast"]]
+
+
+@pytest.fixture(scope="module")
+def package_alone(tmp_path_factory):
+    """A folder with the package and nothing of the course around it."""
+    folder = tmp_path_factory.mktemp("site-packages")
+    shutil.copytree(ROOT / "mnist_helpers", folder / "mnist_helpers", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel_installed(tmp_path_factory):
+    """A folder into which the course's wheel was installed; building it needs the network, which brings Hatchling."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip"]
+    subprocess.run([*pip, "wheel", "-q", "--no-deps", "-w", folder, ROOT], check=True)
+    (wheel,) = folder.glob("*.whl")
+    subprocess.run([*pip, "install", "-q", "--no-deps", "--target", folder / "installed", wheel], check=True)
+    return folder / "installed"
+
+
+def refuses_alone(folder: Path, words: list[str]) -> None:
+    """Check that a command of the package in `folder` ends with one sentence, and writes nothing."""
+    command = [sys.executable, "-m", f"mnist_helpers.{words[0]}", *words[1:]]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    (sentence,) = done.stderr.splitlines()
+    assert done.returncode == 1 and done.stdout == ""
+    assert f"{folder} without the course around it" in sentence and "clone the course" in sentence
+    assert not (folder / "artifacts").exists()
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+def test_without_the_course_around_it_the_package_refuses(package_alone, words):
+    refuses_alone(package_alone, words)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+def test_the_wheel_refuses(wheel_installed, words):
+    refuses_alone(wheel_installed, words)
