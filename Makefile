@@ -1,6 +1,5 @@
 # The course's commands. Each one makes .venv first, if it is missing or out of date.
 PYTHON ?= python3
-NOTEBOOKS ?=
 PY := .venv/bin/python
 
 # The same everywhere: no settings of one person's IPython or Matplotlib, no advice from pip
@@ -12,7 +11,7 @@ export ORT_DISABLE_TELEMETRY := 1
 # Linux without a display: print the URL, and start no text browser in the terminal
 NO_BROWSER := $(if $(filter Linux,$(shell uname -s)),$(if $(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser))
 
-.PHONY: help lab doctor test test-all site site-serve run handout answers bench results best model pictures clean
+.PHONY: help lab doctor bench results best clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -24,23 +23,6 @@ lab: .venv/.installed  ## open the course in JupyterLab
 doctor:  ## look for what is wrong with the installation; each finding names the command that mends it
 	@if [ -x $(PY) ]; then $(PY) -m mnist_helpers.doctor; else $(PYTHON) -m mnist_helpers.doctor; fi
 
-test: .venv/.site-installed  ## check the code, the notebooks and their stored outputs
-	$(PY) -m ruff check .
-	$(PY) -m ruff format --check .
-	$(PY) -m pytest tests notebooks --nbval --nbval-current-env --nbval-cell-timeout=600
-
-test-all: .venv/.site-installed  ## the tests that break things on purpose as well: kills, full disks
-	$(PY) -m pytest tests -m ""
-
-site: .venv/.site-installed  ## build the course's site, into site/, from the stored outputs
-	$(PY) tools/build_site.py
-
-site-serve: .venv/.installed  ## show the site in a browser of this machine
-	$(PY) tools/serve_site.py
-
-run: .venv/.installed  ## run the notebooks and store their outputs; NOTEBOOKS=notebooks/03_training.ipynb for one
-	$(PY) tools/run_notebooks.py $(NOTEBOOKS)
-
 bench: .venv/.installed  ## measure the training code and several processes against the report's code, in four minutes or so
 	$(PY) benchmarks/speed.py
 	$(PY) benchmarks/processes.py
@@ -50,28 +32,11 @@ results: .venv/.installed  ## train with several seeds what chapters 03 and 05 c
 	$(PY) benchmarks/recipe_seeds.py
 	$(PY) benchmarks/time_to_accuracy.py
 
-best: .venv/.installed  ## train chapter 05's long recipe with several seeds, test it, and ship it (an hour)
+best: .venv/.installed  ## train chapter 05's long recipe with several seeds, and test it (an hour)
 	$(PY) benchmarks/best.py
-	$(PY) tools/train_model.py
-	$(PY) benchmarks/deployment.py
-	$(PY) tools/model_card.py
 
-handout: .venv/.installed  ## copy the course for students: outputs cleared, without solutions
-	$(PY) tools/copies.py handout
-
-answers: .venv/.installed  ## solve every exercise and run the notebooks with the solutions
-	$(PY) tools/copies.py answers
-
-model: .venv/.installed  ## export the networks that the site shows and the command uses, with the model card
-	$(PY) tools/train_model.py
-	$(PY) tools/model_card.py
-
-pictures: .venv/.site-installed  ## draw the pictures of Netron and of the drawing pad again (needs Chromium)
-	$(PY) tools/netron_svg.py
-	$(PY) tools/pad_picture.py
-
-clean:  ## remove .venv and what the notebooks wrote
-	rm -rf .venv artifacts handout answers site .hypothesis
+clean:  ## remove .venv and what the commands wrote
+	rm -rf .venv artifacts $(MADE)
 
 # The stamp is written last, so that a broken-off install is done again
 .venv/.installed: pyproject.toml constraints.txt tools/jupyterlab_overrides.json
@@ -82,6 +47,57 @@ clean:  ## remove .venv and what the notebooks wrote
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	$(PY) -m pip install -c constraints.txt -e .
 	@$(PY) -c 'import matplotlib.font_manager'
+	@touch $@
+
+# For authors and instructors: the students' copy (make handout) ends above this line
+
+NOTEBOOKS ?=
+MADE := handout answers site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+.PHONY: check test test-all site site-serve run handout answers model pictures
+
+check: .venv/.dev-installed  ## a minute's check: style, types, helpers and exercises; no notebook, no browser
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m pytest tests/unit tests/exercises -n 2
+
+test: .venv/.dev-installed .venv/.site-installed  ## the whole proof: the notebooks and their stored outputs as well
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m pytest tests notebooks --nbval --nbval-current-env --nbval-cell-timeout=600 -n 2 --dist loadfile
+
+test-all: .venv/.dev-installed .venv/.site-installed  ## the tests that break things on purpose as well: kills, full disks
+	$(PY) -m pytest tests -m ""
+
+site: .venv/.site-installed  ## build the course's site, into site/, from the stored outputs
+	$(PY) tools/build_site.py
+
+site-serve: .venv/.installed  ## show the site in a browser of this machine
+	$(PY) tools/serve_site.py
+
+run: .venv/.dev-installed  ## run the notebooks and store their outputs; NOTEBOOKS=notebooks/03_training.ipynb for one
+	$(PY) tools/run_notebooks.py $(NOTEBOOKS)
+
+handout: .venv/.dev-installed  ## copy the course for students: outputs cleared, without solutions
+	$(PY) tools/copies.py handout
+
+answers: .venv/.dev-installed  ## solve every exercise and run the notebooks with the solutions
+	$(PY) tools/copies.py answers
+
+model: .venv/.installed  ## export the networks that the site shows and the command uses, measure them, write the model card
+	$(PY) tools/train_model.py
+	$(PY) benchmarks/deployment.py
+	$(PY) tools/model_card.py
+
+pictures: .venv/.site-installed  ## draw the pictures of Netron and of the drawing pad again (needs Chromium)
+	$(PY) tools/netron_svg.py
+	$(PY) tools/pad_picture.py
+
+# What checks and authors' tools need besides
+.venv/.dev-installed: .venv/.installed
+	$(PY) -m pip install -c constraints.txt -e '.[dev]'
 	@touch $@
 
 # What the site and the tests in a browser need besides

@@ -10,7 +10,10 @@ sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 project = "From pixels to a network"
 author = "the course's authors"
 language = "en"
-extensions = ["myst_nb", "sphinx_design", "sphinx_copybutton", "sphinx.ext.mathjax", "chapter_pages", "glossary_links"]
+extensions = [
+    *("myst_nb", "sphinx_design", "sphinx_copybutton", "sphinx.ext.mathjax", "sphinx.ext.autodoc"),
+    *("api_docstrings", "chapter_pages", "glossary_links"),  # in docs/extensions
+]
 exclude_patterns = ["_static", "extensions", "node_modules"]
 
 # Show the stored outputs of the notebooks, and treat all warnings as errors
@@ -19,6 +22,16 @@ nb_merge_streams = True
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath", "substitution"]
 myst_heading_anchors = 3
 nitpicky = True
+
+# The page of the helpers: what has a docstring, in the order of the source, with defaults as they are written there
+autodoc_default_options = {"members": True}
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+autodoc_inherit_docstrings = False  # those of torch.nn.Module say nothing about these networks
+autodoc_typehints_format = "short"
+add_module_names = False
+# Types of Python and of other libraries: their pages are elsewhere, and the build asks no server for the addresses
+nitpick_ignore_regex = [(r"py:\w+", r"(?!mnist_helpers\.)\w+(\.\w+)+")]
 
 # Version numbers for the page of licences
 _shipped = ["netron", "sphinx", "sphinx_book_theme", "pydata_sphinx_theme", "sphinx_design", "sphinx_copybutton"]
@@ -41,6 +54,7 @@ templates_path = ["_templates"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
 html_sourcelink_suffix = ""
+html_domain_indices = False  # the general index has the helpers too
 html_show_sphinx = False
 html_show_copyright = False
 pygments_style = "a11y-high-contrast-light"

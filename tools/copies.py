@@ -23,10 +23,14 @@ from mnist_helpers.exercises.core import CORRECT
 
 ROOT = COURSE
 HANDED_OUT = [
-    *("LICENSE", "Makefile", "README.md", "constraints.txt", "environment.yml", "pyproject.toml"),
-    *("benchmarks", "data", "mnist_helpers", "models", "notebooks", "tools"),
+    *("LICENSE", "constraints.txt", "environment.yml", "pyproject.toml"),
+    *("benchmarks", "data", "mnist_helpers", "models", "notebooks"),
     *("docs/draw.md", "docs/model_card.md"),  # chapters link to them
+    "tools/jupyterlab_overrides.json",  # is installed with the package
+    "tools/train_model.py",  # benchmarks/deployment.py imports it
 ]
+STUDENTS_README = "tools/handout/README.md"
+MAKEFILE_ENDS = "\n# For authors and instructors"  # in the Makefile: what follows needs tools and tests
 MADE_BY_COMMANDS = ("__pycache__", "*-ubyte", ".ipynb_checkpoints", "*.egg-info")
 NO_SOLUTION = '    """Your instructor has the solution."""'
 
@@ -45,6 +49,13 @@ def fill_handout(target: Path) -> None:
         else:
             (target / name).parent.mkdir(exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
+    shutil.copyfile(ROOT / STUDENTS_README, target / "README.md")
+    makefile, mark, _ = (ROOT / "Makefile").read_text(encoding="utf-8").partition(MAKEFILE_ENDS)
+    if not mark:
+        raise CourseError(
+            f"The Makefile has no line {MAKEFILE_ENDS.strip()!r}, which ends the students' part; restore it."
+        )
+    (target / "Makefile").write_text(makefile, encoding="utf-8", newline="\n")
     for path in sorted((target / "notebooks").glob("*.ipynb")):
         run_notebooks.write(without_outputs(run_notebooks.load(path)), path)
     for path in sorted((target / "mnist_helpers" / "exercises").glob("chapter_*.py")):

@@ -18,7 +18,7 @@ from typing import Any
 OUTPUT = sys.stdout  # in a probe, what imported modules print goes to stderr
 LIMIT = 120  # seconds for a probe, which needs 5 to 20 if nothing is wrong
 KERNEL_LIMIT = 60
-MODULES = {"scikit-learn": "sklearn", "pillow": "PIL", "ipython": "IPython", "pyyaml": "yaml"}
+MODULES = {"scikit-learn": "sklearn", "pillow": "PIL", "ipython": "IPython"}
 
 
 def start(*task: str) -> Popen[str]:

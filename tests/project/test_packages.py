@@ -1,16 +1,22 @@
-"""pyproject.toml, environment.yml and constraints.txt name the same packages, in ranges that agree."""
+"""pyproject.toml, the two environments of conda and constraints.txt name the same packages, in ranges that agree."""
 
+import ast
 import contextlib
+import shutil
+import subprocess
+import sys
 import tomllib
-from importlib.metadata import PackageNotFoundError, metadata, version
+from importlib.metadata import PackageNotFoundError, metadata, packages_distributions, version
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
+FILES = "pyproject.toml", "environment.yml", "environment-dev.yml"
 # What conda-forge calls a package; every other name is the same there
 CONDA_NAMES = {
     "torch": "pytorch-cpu",
@@ -25,29 +31,46 @@ def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def pyproject_requirements(text: str) -> dict[str, Requirement]:
-    """Return the dependencies in a pyproject.toml, its extras among them, by name."""
-    project = tomllib.loads(text)["project"]
-    lines = project["dependencies"] + sum(project["optional-dependencies"].values(), [])
+def by_name(lines: list[str]) -> dict[str, Requirement]:
+    """Return requirements by their packages' names."""
     return {canonicalize_name(r.name): r for r in map(Requirement, lines)}
+
+
+def dependencies(pyproject: str) -> dict[str, Requirement]:
+    """Return what a student installs, by name."""
+    return by_name(tomllib.loads(pyproject)["project"]["dependencies"])
+
+
+def extras(pyproject: str) -> dict[str, Requirement]:
+    """Return what authors install besides, by name."""
+    return by_name(sum(tomllib.loads(pyproject)["project"]["optional-dependencies"].values(), []))
 
 
 def conda_requirements(text: str) -> dict[str, Requirement]:
     """Return what an environment.yml lists, its pip section among it, by name."""
     entries = yaml.safe_load(text)["dependencies"]
     lines = [e for e in entries if isinstance(e, str)] + sum((e["pip"] for e in entries if isinstance(e, dict)), [])
-    return {canonicalize_name(r.name): r for r in map(Requirement, lines)}
+    return by_name(lines)
 
 
-def conda_findings(pyproject: str, environment: str) -> list[str]:
-    """List where environment.yml disagrees with pyproject.toml: a package more or less, or another range."""
-    wanted = {CONDA_NAMES.get(name, name): r.specifier for name, r in pyproject_requirements(pyproject).items()}
+def list_findings(required: dict[str, Requirement], environment: str, file: str) -> list[str]:
+    """List where an environment of conda disagrees with pyproject.toml: a package more or less, or another range."""
+    wanted = {CONDA_NAMES.get(name, name): r.specifier for name, r in required.items()}
     listed = {name: r.specifier for name, r in conda_requirements(environment).items() if name not in CONDA_ONLY}
-    findings = [f"{name} is missing in environment.yml" for name in wanted.keys() - listed.keys()]
-    findings += [f"{name} is in environment.yml alone" for name in listed.keys() - wanted.keys()]
+    findings = [f"{name} is missing in {file}" for name in wanted.keys() - listed.keys()]
+    findings += [f"{name} is in {file} alone" for name in listed.keys() - wanted.keys()]
     for name in wanted.keys() & listed.keys():
         if wanted[name] != listed[name]:
-            findings.append(f"{name}: {wanted[name]} in pyproject.toml, {listed[name]} in environment.yml")
+            findings.append(f"{name}: {wanted[name]} in pyproject.toml, {listed[name]} in {file}")
+    return findings
+
+
+def conda_findings(pyproject: str, environment: str, environment_dev: str) -> list[str]:
+    """List where the two environments of conda, for students and for authors, disagree with pyproject.toml."""
+    findings = list_findings(dependencies(pyproject), environment, "environment.yml")
+    findings += list_findings(extras(pyproject), environment_dev, "environment-dev.yml")
+    if yaml.safe_load(environment)["name"] != yaml.safe_load(environment_dev)["name"]:
+        findings.append("the environments have two names")
     python = conda_requirements(environment)["python"].specifier
     if str(python) != tomllib.loads(pyproject)["project"]["requires-python"]:
         findings.append(f"python is {python} in environment.yml")
@@ -86,7 +109,7 @@ def constraint_findings(pyproject: str, constraints: str) -> list[str]:
     """List what is wrong in constraints.txt: a package not pinned, or pinned to a version that is not allowed."""
     pins = {canonicalize_name(r.name): r.specifier for r, _ in pinned(constraints)}
     findings = [f"{name}{pin} is no exact version" for name, pin in pins.items() if not str(pin).startswith("==")]
-    for name, requirement in pyproject_requirements(pyproject).items():
+    for name, requirement in {**dependencies(pyproject), **extras(pyproject)}.items():
         pin = str(pins.get(name, "")).removeprefix("==")
         if not pin:
             findings.append(f"{name} is not pinned")
@@ -95,8 +118,44 @@ def constraint_findings(pyproject: str, constraints: str) -> list[str]:
     return findings
 
 
+def imported(sources: list[str]) -> set[str]:
+    """Return the first names of all modules that some code imports."""
+    nodes = [node for source in sources for node in ast.walk(ast.parse(source))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    return {name.split(".")[0] for name in names}
+
+
+def student_code() -> list[str]:
+    """Return the code of the notebooks and of the helpers."""
+    notebooks = [nbformat.read(path, as_version=4) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    cells = [cell.source for notebook in notebooks for cell in notebook.cells if cell.cell_type == "code"]
+    return cells + [path.read_text(encoding="utf-8") for path in sorted((ROOT / "mnist_helpers").rglob("*.py"))]
+
+
+def lacking(sources: list[str], installed: set[str]) -> set[str]:
+    """Return the packages that `sources` import, and that neither Python, the course nor `installed` has."""
+    names = imported(sources) - set(sys.stdlib_module_names) - {"mnist_helpers"}
+    owners = {name: set(map(canonicalize_name, packages_distributions().get(name, [name]))) for name in names}
+    return {name for name in names if not owners[name] & installed}
+
+
+# Not listed, since others bring them: jupyter-client JupyterLab, protobuf onnx, threadpoolctl scikit-learn.
+# Only the doctor imports playwright, to ask for a browser where it is installed.
+BROUGHT = {"jupyter-client", "protobuf", "threadpoolctl"}
+ASKED_FOR = {"playwright"}
+
+
+def test_a_students_installation_has_what_notebooks_and_helpers_import():
+    assert lacking(student_code(), set(dependencies(read("pyproject.toml"))) | BROUGHT) <= ASKED_FOR
+
+
+def test_what_is_lacking_is_noticed():
+    assert lacking(["import os, pytest", "from torch import nn"], {"torch"}) == {"pytest"}
+
+
 def test_conda_lists_the_same_packages():
-    assert conda_findings(read("pyproject.toml"), read("environment.yml")) == []
+    assert conda_findings(*map(read, FILES)) == []
 
 
 def test_constraints_pin_every_package_in_its_range():
@@ -113,8 +172,9 @@ def test_licence_check_notices(said):
     assert licence_findings(line) == [f"packaging is under {licence('packaging')}, not {said[2:] or 'none'}"]
 
 
-def test_channels_are_conda_forge_alone():
-    assert yaml.safe_load(read("environment.yml"))["channels"] == ["conda-forge", "nodefaults"]
+@pytest.mark.parametrize("name", FILES[1:])
+def test_channels_are_conda_forge_alone(name):
+    assert yaml.safe_load(read(name))["channels"] == ["conda-forge", "nodefaults"]
 
 
 @pytest.mark.parametrize(
@@ -123,13 +183,15 @@ def test_channels_are_conda_forge_alone():
         ("pyproject.toml", '"pandas>=2.2",', "", "pandas is in environment.yml alone"),
         ("pyproject.toml", '"torch>=2.9"', '"torch>=2.10"', "pytorch-cpu: >=2.10 in pyproject.toml, >=2.9 in"),
         ("pyproject.toml", 'requires-python = ">=3.11"', 'requires-python = ">=3.12"', "python is >=3.11"),
-        ("environment.yml", "  - nbval>=0.11\n", "", "nbval is missing in environment.yml"),
+        ("environment-dev.yml", "  - nbval>=0.11\n", "", "nbval is missing in environment-dev.yml"),
+        ("environment.yml", "  - pip\n", "  - pip\n  - nbval>=0.11\n", "nbval is in environment.yml alone"),
+        ("environment-dev.yml", "name: mnist-course", "name: other", "the environments have two names"),
         ("environment.yml", "netron>=9.0", "netron>=8.0", "netron: >=9.0 in pyproject.toml, >=8.0 in"),
-        ("environment.yml", "playwright-python>=1.50", "playwright>=1.50", "playwright-python is missing in"),
+        ("environment-dev.yml", "playwright-python>=1.50", "playwright>=1.50", "playwright-python is missing in"),
     ],
 )
 def test_conda_check_notices(name, old, new, finding):
-    texts = {file: read(file) for file in ("pyproject.toml", "environment.yml")}
+    texts = {file: read(file) for file in FILES}
     assert old in texts[name]
     texts[name] = texts[name].replace(old, new)
     assert any(found.startswith(finding) for found in conda_findings(*texts.values()))
@@ -149,3 +211,46 @@ def test_constraint_check_notices(old, new, finding):
     assert f"\n{old}" in constraints
     altered = constraints.replace(f"\n{old}", f"\n{new}")
     assert any(found.startswith(finding) for found in constraint_findings(read("pyproject.toml"), altered))
+
+
+COMMANDS = [["doctor"], ["predict", "digit.png"], ["train", "--recipe", "fast"]]
+
+
+@pytest.fixture(scope="module")
+def package_alone(tmp_path_factory):
+    """A folder with the package and nothing of the course around it."""
+    folder = tmp_path_factory.mktemp("site-packages")
+    shutil.copytree(ROOT / "mnist_helpers", folder / "mnist_helpers", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel_installed(tmp_path_factory):
+    """A folder into which the course's wheel was installed; building it needs the network, which brings Hatchling."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip"]
+    subprocess.run([*pip, "wheel", "-q", "--no-deps", "-w", folder, ROOT], check=True)
+    (wheel,) = folder.glob("*.whl")
+    subprocess.run([*pip, "install", "-q", "--no-deps", "--target", folder / "installed", wheel], check=True)
+    return folder / "installed"
+
+
+def refuses_alone(folder: Path, words: list[str]) -> None:
+    """Check that a command of the package in `folder` ends with one sentence, and writes nothing."""
+    command = [sys.executable, "-m", f"mnist_helpers.{words[0]}", *words[1:]]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    (sentence,) = done.stderr.splitlines()
+    assert done.returncode == 1 and done.stdout == ""
+    assert f"{folder} without the course around it" in sentence and "clone the course" in sentence
+    assert not (folder / "artifacts").exists()
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+def test_without_the_course_around_it_the_package_refuses(package_alone, words):
+    refuses_alone(package_alone, words)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+def test_the_wheel_refuses(wheel_installed, words):
+    refuses_alone(wheel_installed, words)

@@ -335,7 +335,7 @@ def test_a_read_only_folder_fails(course, monkeypatch):
     assert not (course / "artifacts").exists()
 
 
-@pytest.mark.parametrize("name", ["random", "json", "yaml", "torch", "mnist_helpers"])
+@pytest.mark.parametrize("name", ["random", "json", "PIL", "torch", "mnist_helpers"])
 def test_a_file_with_the_name_of_a_module_fails_until_its_command_has_run(name, course):
     write(course / "notebooks" / "mine.py")
     path = write(course / "notebooks" / f"{name}.py")
