@@ -374,7 +374,7 @@ def test_each_package_that_raises_is_reported(fake_package):
     onnx, netron = imports("onnx", "packaging", "netron")
     only([onnx], "fail", "imports", "onnx", "ImportError: first")
     only([netron], "fail", "imports", "netron", "ValueError: second")
-    assert passes(imports("packaging", "pyyaml"))
+    assert passes(imports("packaging", "pillow"))
 
 
 def test_a_probe_that_cannot_start_is_reported(fake_package):
