@@ -1,10 +1,19 @@
 """nbval compares every stored output with a fresh one; what may differ, and why, is listed in tests/exemptions.toml."""
 
+import os
+import tempfile
 from functools import partial
 
 from nbval.plugin import IPyNbCell
 
 from tests.notebooks import stored_outputs
+
+
+def pytest_configure(config):
+    """Give each process of pytest-xdist a folder of its own for what the notebooks write."""
+    if hasattr(config, "workerinput"):
+        config.artifacts = tempfile.TemporaryDirectory()  # removed when the process ends
+        os.environ["MNIST_COURSE_ARTIFACTS"] = config.artifacts.name
 
 
 def pytest_collection_modifyitems(items):

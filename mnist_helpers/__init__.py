@@ -1,4 +1,4 @@
-"""Helper modules of the course. Each is taught in one notebook and imported by the later notebooks."""
+"""Helper modules of the course: at the top what the chapters teach, in the folders the machinery around it."""
 
 import os
 

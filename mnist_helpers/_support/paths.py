@@ -4,6 +4,7 @@ The wheel holds the package alone, which is of no use without the rest of the co
 raises CourseError, and a command ends with that one sentence.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,7 +16,8 @@ DATA = COURSE / "data"  # the `root` of torchvision's datasets; the files are in
 MODELS = COURSE / "models"
 NOTEBOOKS = COURSE / "notebooks"
 RESULTS = COURSE / "benchmarks" / "results"
-ARTIFACTS = COURSE / "artifacts"  # output of the notebooks; ignored by git
+# Output of the notebooks, ignored by git; tests that run side by side choose a folder each
+ARTIFACTS = Path(os.environ.get("MNIST_COURSE_ARTIFACTS", COURSE / "artifacts"))
 
 
 def _print_sentence(kind, error, trace):

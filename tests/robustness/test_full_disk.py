@@ -62,7 +62,7 @@ from nbclient import NotebookClient
 (course / "artifacts").symlink_to(sys.argv[1])
 notebook = nbformat.read(course / "notebooks" / "03_training.ipynb", 4)
 del notebook.cells[[cell.id for cell in notebook.cells].index("exercises"):]
-os.environ["PYTHONPATH"] = str(course)
+os.environ |= {"PYTHONPATH": str(course), "MNIST_COURSE_ARTIFACTS": str(course / "artifacts")}
 NotebookClient(notebook, allow_errors=True, resources={"metadata": {"path": course / "notebooks"}}).execute()
 errors = {
     cell.id: f"{output.ename}: {output.evalue}"

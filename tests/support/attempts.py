@@ -46,7 +46,8 @@ def watch(command: list, folder: Path) -> Run:
     home.mkdir()
     hosts.write_text(HOSTS)
     environment = {name: value for name, value in os.environ.items() if not DROPPED.match(name)}
-    environment |= {"HOME": str(home), "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tools")])}
+    environment |= {"MNIST_COURSE_ARTIFACTS": str(folder / "artifacts"), "HOME": str(home)}
+    environment |= {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tools")])}
     words = [*CUT_OFF, sys.executable, __file__, hosts, *TRACE, "-qq", "-o", log, *command]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     done = subprocess.run(list(map(str, words)), cwd=ROOT, env=environment, timeout=600, **pipes)

@@ -22,7 +22,11 @@ def fresh_copy(folder):
 
 def environment(course):
     """The course in `course` is the one that is imported; one thread a process, since many share the machine."""
-    return os.environ | {"PYTHONPATH": str(course), "OMP_NUM_THREADS": "1"}
+    return os.environ | {
+        "PYTHONPATH": str(course),
+        "MNIST_COURSE_ARTIFACTS": str(course / "artifacts"),
+        "OMP_NUM_THREADS": "1",
+    }
 
 
 def compare(course, *names):

@@ -1,4 +1,4 @@
-"""The notebooks where it is not quiet: fresh copies, reverse order, two at once, a loaded machine, a stop button."""
+"""The notebooks in a fresh copy, in reverse order, twice at once, on a busy machine, and with a stopped cell."""
 
 import contextlib
 import os
@@ -102,6 +102,7 @@ def stop_at(client, cell, fraction):
 def outputs_when_stopped(course, name, cell_id, fraction, monkeypatch):
     """Run a notebook whose cell is stopped on the way, but not the exercises; returns the outputs by cell."""
     monkeypatch.setenv("PYTHONPATH", str(course))
+    monkeypatch.setenv("MNIST_COURSE_ARTIFACTS", str(course / "artifacts"))
     notebook = nbformat.read(course / "notebooks" / name, 4)
     client = NotebookClient(notebook, allow_errors=True, resources={"metadata": {"path": course / "notebooks"}})
     found = {}
