@@ -39,7 +39,7 @@ clean:  ## remove .venv and what the commands wrote
 	rm -rf .venv artifacts $(MADE)
 
 # The stamp is written last, so that a broken-off install is done again
-.venv/.installed: pyproject.toml constraints.txt tools/jupyterlab_overrides.json
+.venv/.installed: pyproject.toml constraints.txt tools/jupyterlab_config.json tools/jupyterlab_overrides.json
 	@$(PYTHON) -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null || { \
 		echo "$(PYTHON) is not there, is not Python 3.11 to 3.14, or lacks venv (Debian: apt install python3-venv);" \
 			"to use another one: make PYTHON=python3.12"; exit 1; }

@@ -10,8 +10,9 @@ from tests.notebooks import stored_outputs
 
 
 def pytest_configure(config):
-    """Give each process of pytest-xdist a folder of its own for what the notebooks write."""
+    """Give each process of pytest-xdist one thread, and a folder of its own for what the notebooks write."""
     if hasattr(config, "workerinput"):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # two pools on the same cores block each other
         config.artifacts = tempfile.TemporaryDirectory()  # removed when the process ends
         os.environ["MNIST_COURSE_ARTIFACTS"] = config.artifacts.name
 

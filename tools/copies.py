@@ -26,7 +26,7 @@ HANDED_OUT = [
     *("LICENSE", "constraints.txt", "environment.yml", "pyproject.toml"),
     *("benchmarks", "data", "mnist_helpers", "models", "notebooks"),
     *("docs/draw.md", "docs/model_card.md"),  # chapters link to them
-    "tools/jupyterlab_overrides.json",  # is installed with the package
+    *("tools/jupyterlab_config.json", "tools/jupyterlab_overrides.json"),  # installed with the package
     "tools/train_model.py",  # benchmarks/deployment.py imports it
 ]
 STUDENTS_README = "tools/handout/README.md"
