@@ -10,7 +10,7 @@ from tests.browser.netron import CHAPTERS, MODEL, nodes_of, shown_nodes
 from tests.browser.visit import HEADINGS, IMAGES, Visit
 from tests.notebooks.notebook_checks import ROOT
 
-PAGES = ["index", "draw", "model_card", "instructors", "glossary", "licences", "search", "genindex"]
+PAGES = ["index", "draw", "model_card", "instructors", "glossary", "api", "licences", "search", "genindex"]
 PAGES += [f"notebooks/{name}" for name in CHAPTERS]
 YEARS_AHEAD = "2031-11-24T12:00:00"
 
