@@ -1,6 +1,8 @@
 """Train one network on several processes: each takes its part of every batch, and all make the same step."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,6 +15,10 @@ from torch.nn.parallel import DistributedDataParallel
 from mnist_helpers.data import choose_device
 
 TIMEOUT = timedelta(minutes=5)  # for a process that lives and does not answer
+
+
+class PeerLost(Exception):
+    """Another process of the run has ended, or does not answer."""
 
 
 @dataclass
@@ -29,10 +35,27 @@ class ProcessGroup:
         return whole[self.rank * self.batch // self.size : (self.rank + 1) * self.batch // self.size]
 
     def all_reduce_sum(self, values: torch.Tensor) -> torch.Tensor:
-        """Return the sum over all processes."""
+        """Return the sum over all processes. Raises PeerLost if one of them has ended or does not answer."""
         if self.size > 1:
-            dist.all_reduce(values)
+            try:
+                dist.all_reduce(values)
+            except RuntimeError as error:  # plain from gloo, a DistError from NCCL
+                raise PeerLost from error
         return values
+
+    @contextlib.contextmanager
+    def translate_lost_peer(self) -> Iterator[None]:
+        """Raise PeerLost instead of the errors that torch raises for a lost process outside `all_reduce_sum`.
+
+        DistributedDataParallel communicates inside forward and backward, where the layers raise RuntimeErrors too.
+        Those of gloo have no type (torch 2.14), so the path of gloo's source in their text tells them apart.
+        """
+        try:
+            yield
+        except RuntimeError as error:
+            if self.size > 1 and (isinstance(error, dist.DistError) or "gloo/transport" in str(error)):
+                raise PeerLost from error
+            raise
 
     def combine_statistics(self, mean: torch.Tensor, var: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return mean [C] and variance [C] of the whole batch, from those of this process's part."""
@@ -51,7 +74,8 @@ class ProcessGroup:
         synchronise_layers(model, self)
         if next(model.parameters()).is_cuda:
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-        return DistributedDataParallel(model)
+        with self.translate_lost_peer():
+            return DistributedDataParallel(model)
 
 
 def start(device_name: str) -> tuple[ProcessGroup, torch.device]:
@@ -69,8 +93,10 @@ def start(device_name: str) -> tuple[ProcessGroup, torch.device]:
         return ProcessGroup(), device
     if "OMP_NUM_THREADS" not in os.environ:  # torchrun sets it
         torch.set_num_threads(1)
-    init_process_group(device)
-    return ProcessGroup(rank, size), device
+    group = ProcessGroup(rank, size)
+    with group.translate_lost_peer():
+        init_process_group(device)
+    return group, device
 
 
 def init_process_group(device: torch.device) -> None:
@@ -82,14 +108,6 @@ def init_process_group(device: torch.device) -> None:
     store = dist.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
     backend = "nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT)
-
-
-def is_lost_peer(error: RuntimeError) -> bool:
-    """Return whether the error says that another process has ended or does not answer.
-
-    torch has a type for errors of NCCL and of the store. Those of gloo are plain RuntimeErrors that name it.
-    """
-    return isinstance(error, dist.DistError) or "gloo" in str(error)
 
 
 def synchronise_layers(model: nn.Module, group: ProcessGroup) -> None:

@@ -62,7 +62,8 @@ class Run:
         """Make the remaining steps; after each, yield the number of epochs done, with its fraction."""
         self.parallel.train()
         while self.step < self.steps:
-            self.train_step(self.next_batch())
+            with self.group.translate_lost_peer():
+                self.train_step(self.next_batch())
             self.step += 1
             yield self.step / self.batches
 

@@ -8,13 +8,15 @@ from functools import partial
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import nn
 
 from mnist_helpers import recipes
+from mnist_helpers.network import ConvNet
 from mnist_helpers.recipes import RECIPES
 from mnist_helpers.trainer import cli as train
+from mnist_helpers.trainer import session
 from mnist_helpers.trainer.distributed import ProcessGroup, SyncBatchNorm2d, SyncDropout, start, synchronise_layers
-from mnist_helpers.trainer.run import Run
 from mnist_helpers.training import seed_all
 from tests.support.trainer import assert_same, command, start_two, state_of
 
@@ -146,20 +148,59 @@ def test_two_processes_do_what_one_does(tmp_path):
     assert result["made_with"]["processes"] == 2 and "--nproc-per-node=2" in result["made_with"]["command"]
 
 
-def test_the_end_of_another_process_is_told_in_one_sentence(tmp_path, monkeypatch, capsys):
-    def broken(run, chosen):
-        raise RuntimeError("[../third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer")
+CLOSED = RuntimeError("[../third_party/gloo/gloo/transport/tcp/pair.cc:561] Connection closed by peer")
 
-    monkeypatch.setattr(Run, "train_step", broken)
+
+def pretend_two(monkeypatch):
+    """Let the command take itself for the first of two processes, without a second one."""
+    monkeypatch.setattr(session, "start", lambda device: (ProcessGroup(0, 2), torch.device("cpu")))
+    monkeypatch.setattr(ProcessGroup, "distribute", lambda group, model: model)
+    monkeypatch.setattr(dist, "all_reduce", lambda values: None)
+
+
+def all_reduce_fails(monkeypatch, error):
+    def fail(values):
+        raise error
+
+    monkeypatch.setattr(dist, "all_reduce", fail)
+
+
+def layers_fail(monkeypatch, error):
+    """Raise the error in the forward pass, as DistributedDataParallel does when its own communication fails."""
+
+    def fail(module, x):
+        raise error
+
+    monkeypatch.setattr(ConvNet, "forward", fail)
+
+
+LOST = [
+    (all_reduce_fails, CLOSED),
+    (all_reduce_fails, dist.DistNetworkError("Connection reset by peer")),
+    (layers_fail, CLOSED),
+    (layers_fail, dist.DistBackendError("NCCL communicator was aborted")),
+]
+
+
+@pytest.mark.parametrize("fail, error", LOST)
+def test_the_end_of_another_process_is_told_in_one_sentence(fail, error, tmp_path, monkeypatch, capsys):
+    pretend_two(monkeypatch)
+    fail(monkeypatch, error)
     assert train.main(command(tmp_path)) == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "Another process" in said and said.endswith("--resume\n")
 
 
-def test_an_error_of_another_kind_is_not_hidden(tmp_path, monkeypatch):
-    def broken(run, chosen):
-        raise RuntimeError("a mistake in the code")
-
-    monkeypatch.setattr(Run, "train_step", broken)
+@pytest.mark.parametrize("two", [False, True])
+def test_an_error_of_another_kind_is_not_hidden(two, tmp_path, monkeypatch):
+    if two:
+        pretend_two(monkeypatch)
+    layers_fail(monkeypatch, RuntimeError("a mistake in the code"))
     with pytest.raises(RuntimeError, match="a mistake"):
+        train.main(command(tmp_path))
+
+
+def test_an_error_of_one_process_alone_is_never_taken_for_that_of_another(tmp_path, monkeypatch):
+    layers_fail(monkeypatch, CLOSED)
+    with pytest.raises(RuntimeError, match="Connection closed"):
         train.main(command(tmp_path))
