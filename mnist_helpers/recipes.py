@@ -141,7 +141,7 @@ def train(recipe: Recipe, images: torch.Tensor, labels: torch.Tensor, seed: int,
     `on_progress` is called after each step with the fraction of all steps that is done, 0 to 1.
     """
     seed_all(seed)
-    model = build(recipe).to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = build(recipe).to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this overload
     optimizer = make_optimizer(recipe, model)
     steps = recipe.epochs * -(-len(images) // recipe.batch_size)
     schedule = make_schedule(recipe, optimizer, steps)

@@ -27,7 +27,7 @@ from mnist_helpers._support.terminal import (
     silence_stdout,
 )
 from mnist_helpers.recipes import RECIPES, Recipe
-from mnist_helpers.trainer.distributed import PeerLost
+from mnist_helpers.trainer.distributed import PEER_ERRORS
 from mnist_helpers.trainer.run import Diverged
 from mnist_helpers.trainer.session import Settings, TrainingSession
 
@@ -159,7 +159,7 @@ def report(error: Exception, stop: list[int], resume_command: str) -> int:
     if isinstance(error, BrokenPipeError):  # nobody reads the lines, as in `| head`
         silence_stdout()
         return 1
-    if isinstance(error, PeerLost):
+    if isinstance(error, PEER_ERRORS):
         if signal.SIGINT not in stop:
             reason = "Another process of the run has ended or does not answer, so this one ends as well"
             print(f"{reason}; to continue: {escape_control_characters(resume_command)}", file=sys.stderr)

@@ -21,6 +21,9 @@ class PeerLost(Exception):
     """Another process of the run has ended, or does not answer."""
 
 
+PEER_ERRORS = (PeerLost, dist.DistError)  # DistError: torch's own types, for NCCL and for the store
+
+
 @dataclass
 class ProcessGroup:
     """The processes of a run, and the place of this one. All draw the same random numbers, for the whole batch."""
@@ -45,15 +48,15 @@ class ProcessGroup:
 
     @contextlib.contextmanager
     def translate_lost_peer(self) -> Iterator[None]:
-        """Raise PeerLost instead of the errors that torch raises for a lost process outside `all_reduce_sum`.
+        """Raise PeerLost instead of gloo's RuntimeError for a lost process, outside `all_reduce_sum`.
 
-        DistributedDataParallel communicates inside forward and backward, where the layers raise RuntimeErrors too.
-        Those of gloo have no type (torch 2.14), so the path of gloo's source in their text tells them apart.
+        DistributedDataParallel communicates inside forward and backward, where layers raise RuntimeErrors too. gloo has
+        no error type of its own (as of torch 2.14): only the path of its source in the message tells them apart.
         """
         try:
             yield
         except RuntimeError as error:
-            if self.size > 1 and (isinstance(error, dist.DistError) or "gloo/transport" in str(error)):
+            if self.size > 1 and "gloo/transport" in str(error):
                 raise PeerLost from error
             raise
 

@@ -35,7 +35,7 @@ class Run:
         self.group = group or ProcessGroup()
         self.check_batches()
         seed_all(seed)
-        self.model = build(recipe).to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = build(recipe).to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this overload
         self.optimizer = make_optimizer(recipe, self.model)
         self.batches = -(-len(images) // recipe.batch_size)  # in an epoch
         self.steps = recipe.epochs * self.batches

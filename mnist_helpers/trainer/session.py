@@ -76,7 +76,7 @@ class TrainingSession:
         content = self.folder.load(self.identity, self.display.print_line)
         self.run.restore(content)
         epoch, batch = divmod(self.run.step, self.run.batches)
-        self.display.print_line(f"Going on after {epoch} epochs and {batch} of {self.run.batches} batches.")
+        self.display.print_line(f"Continuing after {epoch} epochs and {batch} of {self.run.batches} batches.")
         found, expected = content["made_with"], self.made_with()
         found = found if isinstance(found, dict) else {}
         names = [name for name in MACHINE if found.get(name) != expected[name]]

@@ -78,7 +78,7 @@ def start(arguments, where=None, calls=0):
 
 
 def killed(folder, chance, duration, where):
-    """Let a run in `folder` be killed, by its own hand at a call or by ours at a moment; tell whether it was."""
+    """Kill a run in `folder` at a call or at a random moment; return whether it was killed before its end."""
     arguments = command(folder, recipe="best", epochs=3)
     if where:
         process = start(arguments, where, calls=chance.randint(1, WRITES))
@@ -150,7 +150,7 @@ def test_a_process_that_dies_ends_the_job_and_a_restart_goes_on(rank, tmp_path, 
     job = start_two(tmp_path / "run", "--resume", **TWENTY)
     said, errors = job.communicate(timeout=300)
     assert job.returncode == 0, errors
-    assert "Going on after" in said
+    assert "Continuing after" in said
     assert_same(state_of(tmp_path / "run"), two_undisturbed)
 
 
@@ -161,5 +161,5 @@ def test_torchrun_restarts_a_job_by_itself(tmp_path, monkeypatch, two_undisturbe
     wait_for_line(job, "epoch 3 ")
     os.kill(int((tmp_path / "1").read_text()), signal.SIGKILL)
     said, errors = job.communicate(timeout=300)
-    assert job.returncode == 0 and "Going on after" in said, errors
+    assert job.returncode == 0 and "Continuing after" in said, errors
     assert_same(state_of(tmp_path / "run"), two_undisturbed)

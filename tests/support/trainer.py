@@ -1,12 +1,19 @@
 """Run the training command on a few digits, and compare the states of two runs."""
 
 import os
+import random
+import re
 import subprocess
 import sys
 
+import numpy as np
+import pytest
 import torch
 
 from mnist_helpers import data
+from mnist_helpers.trainer import cli as train
+from mnist_helpers.trainer import output_folder, run_checkpoint
+from mnist_helpers.training import seed_all
 from tests.support import small_train
 
 
@@ -50,3 +57,53 @@ def start_two(folder, *options, restarts=0, **choices):
     environment = {**os.environ, "PYTHONPATH": str(data.ROOT.parent), "OMP_NUM_THREADS": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(arguments, env=environment, **pipes)
+
+
+class Killed(BaseException):
+    """As a kill: nothing catches it."""
+
+
+def kill_after(monkeypatch, saves):
+    """Stop the command when it has written so many checkpoints; the first one is written before the first step."""
+    real, count = run_checkpoint.save_run, []
+
+    def save_run(path, content):
+        real(path, content)
+        count.append(path)
+        if len(count) == saves:
+            raise Killed
+
+    monkeypatch.setattr(output_folder, "save_run", save_run)
+
+
+def scramble():
+    seed_all(99)
+    torch.rand(5), random.random(), np.random.rand()
+
+
+def killed_at_step_3(folder, monkeypatch):
+    with monkeypatch.context() as patch:
+        kill_after(patch, 4)
+        with pytest.raises(Killed):
+            train.main(command(folder))
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def assert_refused(arguments, folder, capsys, *words):
+    before = contents(folder)
+    capsys.readouterr()
+    try:
+        code = train.main(arguments)
+    except SystemExit as end:
+        code = end.code
+    said = capsys.readouterr()
+    assert code == 2 and said.out == ""
+    assert re.fullmatch(r"[^\n]+\.\n", said.err) and not re.search(r"[.!?] [A-Z]", said.err), said.err
+    for word in words:
+        assert word in said.err
+    assert contents(folder) == before

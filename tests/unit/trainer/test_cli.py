@@ -10,36 +10,10 @@ import torch
 
 from mnist_helpers import data
 from mnist_helpers.trainer import cli as train
-from mnist_helpers.trainer import display, output_folder, run_checkpoint
+from mnist_helpers.trainer import display
 from mnist_helpers.trainer.run import Run
 from tests.support import small_train
-from tests.support.trainer import command, contents, state_of
-
-# stopped and gone on
-
-
-class Killed(BaseException):
-    """As a kill: nothing catches it."""
-
-
-def kill_after(monkeypatch, saves):
-    """Stop the command when it has written so many checkpoints; the first one is written before the first step."""
-    real, count = run_checkpoint.save_run, []
-
-    def save_run(path, content):
-        real(path, content)
-        count.append(path)
-        if len(count) == saves:
-            raise Killed
-
-    monkeypatch.setattr(output_folder, "save_run", save_run)
-
-
-def killed_at_step_3(folder, monkeypatch):
-    with monkeypatch.context() as patch:
-        kill_after(patch, 4)
-        with pytest.raises(Killed):
-            train.main(command(folder))
+from tests.support.trainer import assert_refused, command, killed_at_step_3, state_of
 
 
 @pytest.mark.parametrize("words", ["DefaultCPUAllocator: can't allocate memory: you tried to", "CUDA out of memory"])
@@ -61,24 +35,6 @@ def test_lines_that_nobody_reads_end_the_run_quietly_and_nothing_is_lost(tmp_pat
     job.stdout.close()
     assert job.wait(60) == 1 and job.stderr.read() == ""
     assert 5 < state_of(tmp_path / "piped")["step"] < 100
-
-
-# bad input
-
-
-def assert_refused(arguments, folder, capsys, *words):
-    before = contents(folder)
-    capsys.readouterr()
-    try:
-        code = train.main(arguments)
-    except SystemExit as end:
-        code = end.code
-    said = capsys.readouterr()
-    assert code == 2 and said.out == ""
-    assert re.fullmatch(r"[^\n]+\.\n", said.err) and not re.search(r"[.!?] [A-Z]", said.err), said.err
-    for word in words:
-        assert word in said.err
-    assert contents(folder) == before
 
 
 BAD = {

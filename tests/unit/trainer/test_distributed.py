@@ -17,6 +17,7 @@ from mnist_helpers.recipes import RECIPES
 from mnist_helpers.trainer import cli as train
 from mnist_helpers.trainer import session
 from mnist_helpers.trainer.distributed import ProcessGroup, SyncBatchNorm2d, SyncDropout, start, synchronise_layers
+from mnist_helpers.trainer.run import Run
 from mnist_helpers.training import seed_all
 from tests.support.trainer import assert_same, command, start_two, state_of
 
@@ -174,7 +175,17 @@ def layers_fail(monkeypatch, error):
     monkeypatch.setattr(ConvNet, "forward", fail)
 
 
+def evaluation_fails(monkeypatch, error):
+    """Raise the error between two steps, as NCCL does when a result is fetched."""
+
+    def fail(run, images, labels):
+        raise error
+
+    monkeypatch.setattr(Run, "evaluate", fail)
+
+
 LOST = [
+    (evaluation_fails, dist.DistBackendError("NCCL communicator was aborted")),
     (all_reduce_fails, CLOSED),
     (all_reduce_fails, dist.DistNetworkError("Connection reset by peer")),
     (layers_fail, CLOSED),

@@ -1,11 +1,8 @@
 """A run that was stopped, killed or damaged goes on with the same bits, or says why it cannot."""
 
 import os
-import random
-import re
 import signal
 
-import numpy as np
 import pytest
 import torch
 
@@ -13,32 +10,17 @@ from mnist_helpers import data
 from mnist_helpers.trainer import cli as train
 from mnist_helpers.trainer import output_folder, run_checkpoint, session
 from mnist_helpers.trainer.run import Run
-from mnist_helpers.training import seed_all
-from tests.support.trainer import assert_same, command, contents, state_of
-
-# stopped and gone on
-
-
-class Killed(BaseException):
-    """As a kill: nothing catches it."""
-
-
-def kill_after(monkeypatch, saves):
-    """Stop the command when it has written so many checkpoints; the first one is written before the first step."""
-    real, count = run_checkpoint.save_run, []
-
-    def save_run(path, content):
-        real(path, content)
-        count.append(path)
-        if len(count) == saves:
-            raise Killed
-
-    monkeypatch.setattr(output_folder, "save_run", save_run)
-
-
-def scramble():
-    seed_all(99)
-    torch.rand(5), random.random(), np.random.rand()
+from tests.support.trainer import (
+    Killed,
+    assert_refused,
+    assert_same,
+    command,
+    flip,
+    kill_after,
+    killed_at_step_3,
+    scramble,
+    state_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +72,7 @@ def test_a_request_to_stop_is_kept_until_the_step_is_whole(number, code, tmp_pat
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are of Unix")
 def test_a_second_run_in_one_folder_is_refused_and_the_first_goes_on(tmp_path, undisturbed, capsys):
-    """Two resumes at the same time; a run that was killed keeps nobody out."""
+    """Two resumes at the same time; a run that was killed does not block the next one."""
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
@@ -105,19 +87,6 @@ def test_a_second_run_in_one_folder_is_refused_and_the_first_goes_on(tmp_path, u
         os.waitpid(child, 0)
     assert train.main(command(tmp_path, "--resume")) == 0
     assert_same(state_of(tmp_path), undisturbed["good"])
-
-
-def killed_at_step_3(folder, monkeypatch):
-    with monkeypatch.context() as patch:
-        kill_after(patch, 4)
-        with pytest.raises(Killed):
-            train.main(command(folder))
-
-
-def flip(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
 
 
 @pytest.mark.parametrize("spoil", [flip, lambda path: path.write_bytes(b"half"), lambda path: path.unlink()])
@@ -278,21 +247,3 @@ def test_going_on_where_the_bits_differ_is_said_in_one_line(change, words, tmp_p
     assert train.main(command(tmp_path, "--resume")) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if "bit for bit" in line]
     assert len(lines) == bool(change) and (not change or words in lines[0])
-
-
-# bad input
-
-
-def assert_refused(arguments, folder, capsys, *words):
-    before = contents(folder)
-    capsys.readouterr()
-    try:
-        code = train.main(arguments)
-    except SystemExit as end:
-        code = end.code
-    said = capsys.readouterr()
-    assert code == 2 and said.out == ""
-    assert re.fullmatch(r"[^\n]+\.\n", said.err) and not re.search(r"[.!?] [A-Z]", said.err), said.err
-    for word in words:
-        assert word in said.err
-    assert contents(folder) == before

@@ -2,7 +2,6 @@
 
 import json
 import random
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,13 +11,21 @@ import torch
 from mnist_helpers import data, recipes
 from mnist_helpers.recipes import RECIPES, Recipe
 from mnist_helpers.trainer import cli as train
-from mnist_helpers.trainer import output_folder, random_state, run_checkpoint
+from mnist_helpers.trainer import random_state, run_checkpoint
 from mnist_helpers.trainer.distributed import ProcessGroup
 from mnist_helpers.trainer.run import Run
 from mnist_helpers.training import evaluate, seed_all
 from tests.support import small_train
 from tests.support.refusal import refused
-from tests.support.trainer import assert_same, command, contents, state_of
+from tests.support.trainer import (
+    assert_refused,
+    assert_same,
+    command,
+    flip,
+    killed_at_step_3,
+    scramble,
+    state_of,
+)
 
 # the same numbers as the function that chapter 05 teaches
 
@@ -69,31 +76,6 @@ def test_the_test_set_is_opened_once_at_the_end_and_only_when_asked_for(tmp_path
     assert result["result"]["set"] == "test" and result["result"]["images"] == 300
 
 
-# stopped and gone on
-
-
-class Killed(BaseException):
-    """As a kill: nothing catches it."""
-
-
-def kill_after(monkeypatch, saves):
-    """Stop the command when it has written so many checkpoints; the first one is written before the first step."""
-    real, count = run_checkpoint.save_run, []
-
-    def save_run(path, content):
-        real(path, content)
-        count.append(path)
-        if len(count) == saves:
-            raise Killed
-
-    monkeypatch.setattr(output_folder, "save_run", save_run)
-
-
-def scramble():
-    seed_all(99)
-    torch.rand(5), random.random(), np.random.rand()
-
-
 def test_the_state_holds_every_source_of_chance(tmp_path):
     device = torch.device("cpu")
     seed_all(5)
@@ -104,37 +86,6 @@ def test_the_state_holds_every_source_of_chance(tmp_path):
     scramble()
     random_state.set_random_state(torch.load(tmp_path / "state.pt", weights_only=True), device)
     assert drawn == [torch.rand(1).item(), random.random(), random.gauss(0, 1), np.random.randn(), np.random.rand()]
-
-
-def killed_at_step_3(folder, monkeypatch):
-    with monkeypatch.context() as patch:
-        kill_after(patch, 4)
-        with pytest.raises(Killed):
-            train.main(command(folder))
-
-
-def flip(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-# bad input
-
-
-def assert_refused(arguments, folder, capsys, *words):
-    before = contents(folder)
-    capsys.readouterr()
-    try:
-        code = train.main(arguments)
-    except SystemExit as end:
-        code = end.code
-    said = capsys.readouterr()
-    assert code == 2 and said.out == ""
-    assert re.fullmatch(r"[^\n]+\.\n", said.err) and not re.search(r"[.!?] [A-Z]", said.err), said.err
-    for word in words:
-        assert word in said.err
-    assert contents(folder) == before
 
 
 TOO_LARGE = {"random_state": {"python": (3, (2**70,) * 625, None)}}
