@@ -8,8 +8,7 @@ import torch
 
 from mnist_helpers._support import provenance
 from mnist_helpers._support.atomic_files import atomic_write
-
-RESULTS = Path(__file__).parent / "results"
+from mnist_helpers._support.paths import RESULTS
 
 
 def write_results(name: str, **results) -> Path:

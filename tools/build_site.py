@@ -20,10 +20,9 @@ from sphinx.cmd.build import build_main
 
 from mnist_helpers import CourseError, onnx_file
 from mnist_helpers._support.checksums import published_sha256
-from mnist_helpers._support.paths import COURSE
+from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.widgets import netron_page
 
-ROOT = COURSE
 NETRON_MODEL, PAD_MODEL = Path("models", "report_net.onnx"), Path("models", "digits.onnx")
 NODE_MODULES = ROOT / ".venv" / "npm" / "node_modules"
 FROM_NPM = {  # file of an npm package: target folder in _static

@@ -18,10 +18,9 @@ import run_notebooks
 from folders import atomic_folder
 
 from mnist_helpers import CourseError
-from mnist_helpers._support.paths import COURSE
+from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.exercises.core import CORRECT
 
-ROOT = COURSE
 HANDED_OUT = [
     *("LICENSE", "constraints.txt", "environment.yml", "pyproject.toml"),
     *("benchmarks", "data", "mnist_helpers", "models", "notebooks"),

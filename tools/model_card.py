@@ -8,11 +8,10 @@ import json
 import statistics
 
 from mnist_helpers import onnx_file
-from mnist_helpers._support.paths import COURSE
+from mnist_helpers._support.paths import COURSE as ROOT
+from mnist_helpers._support.paths import RESULTS
 
-ROOT = COURSE
 MODEL = ROOT / "models" / "digits.onnx"
-RESULTS = ROOT / "benchmarks" / "results"
 CARD = ROOT / "docs" / "model_card.md"
 TEXT = """# Model card: digits.onnx
 

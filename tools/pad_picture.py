@@ -15,9 +15,8 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from mnist_helpers import data, drawing, export
-from mnist_helpers._support.paths import COURSE
+from mnist_helpers._support.paths import COURSE as ROOT
 
-ROOT = COURSE
 MODEL = ROOT / "models" / "report_net.onnx"
 SCRIPT, PICTURE = (ROOT / "mnist_helpers" / "widgets" / name for name in ("pad.js", "pad.png"))
 STROKE = [(88, 92), (94, 74), (110, 58), (132, 50), (156, 51), (176, 62), (186, 82), (184, 106), (174, 130)]  # a 2

@@ -12,10 +12,8 @@ from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
-from mnist_helpers._support.paths import COURSE
+from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.widgets.file_server import FolderHandler
-
-ROOT = COURSE
 
 
 class Handler(FolderHandler):

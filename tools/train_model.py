@@ -17,12 +17,11 @@ from torch import nn
 from mnist_helpers import data, export
 from mnist_helpers._support import provenance
 from mnist_helpers._support.checksums import write_sha256
-from mnist_helpers._support.paths import COURSE
+from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.augment import ShiftAverage
 from mnist_helpers.recipes import RECIPES, build, train
 from mnist_helpers.training import evaluate, train_report_net
 
-ROOT = COURSE
 REPORT_NET = ROOT / "models" / "report_net.onnx"
 DIGITS = ROOT / "models" / "digits.onnx"
 SEED = 1

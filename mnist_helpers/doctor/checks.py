@@ -16,6 +16,7 @@ from typing import Any
 
 from mnist_helpers._support.checksums import ARCHIVE_MD5, EXTRACTED_MD5, md5
 from mnist_helpers._support.paths import COURSE as ROOT
+from mnist_helpers._support.paths import PACKAGE
 from mnist_helpers._support.terminal import escape_control_characters
 from mnist_helpers.doctor import remedies
 from mnist_helpers.doctor.probes import MODULES
@@ -191,7 +192,6 @@ def check_gpu(gpus: list[str], error: str | None, cuda: str | None, threads: int
 
 def check_kernel(answers: dict[str, Any]) -> Iterator[Finding]:
     """Check that the kernel of the notebooks starts, in this environment and with the helpers of this folder."""
-    package = Path(__file__).resolve().parents[1]
     program = answers.get("program", sys.executable)
     facts = answers.get("facts")
     if facts is None:
@@ -202,8 +202,8 @@ def check_kernel(answers: dict[str, Any]) -> Iterator[Finding]:
     elif Path(facts["prefix"]).resolve() != Path(sys.prefix).resolve():
         text = f"python3 runs in {facts['prefix']}, but the packages were checked in {sys.prefix}"
         yield Finding("fail", "kernel", text, remedies.REMOVE_KERNEL)
-    elif Path(facts["helpers"] or "").resolve().parent != package:
-        text = f"python3 imports mnist_helpers from {facts['helpers'] or 'nowhere'}, not from {package}"
+    elif Path(facts["helpers"] or "").resolve().parent != PACKAGE:
+        text = f"python3 imports mnist_helpers from {facts['helpers'] or 'nowhere'}, not from {PACKAGE}"
         yield Finding("fail", "kernel", text, remedies.INSTALL_THIS_FOLDER)
     else:
         yield Finding("pass", "kernel", f"python3 starts, and runs in {facts['prefix']}")

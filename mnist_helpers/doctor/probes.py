@@ -11,7 +11,6 @@ import importlib
 import json
 import subprocess
 import sys
-from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
 
@@ -23,8 +22,9 @@ MODULES = {"scikit-learn": "sklearn", "pillow": "PIL", "ipython": "IPython"}
 
 def start(*task: str) -> Popen[str]:
     """Start a probe: "imports" and the packages, or "kernel" and the name of a kernel."""
-    root = Path(__file__).resolve().parents[2]
-    folder = root / "notebooks" if (root / "notebooks").is_dir() else root
+    from mnist_helpers._support.paths import COURSE, NOTEBOOKS  # not at the top: a probe must not import the course
+
+    folder = NOTEBOOKS if NOTEBOOKS.is_dir() else COURSE
     command = [sys.executable, "-", *task]
     with open(__file__, "rb") as source:
         return Popen(command, stdin=source, stdout=PIPE, stderr=PIPE, cwd=folder, encoding="utf-8", errors="replace")

@@ -5,7 +5,7 @@ import os
 import pytest
 from serve_site import serving
 
-from tests.notebooks.notebook_checks import ROOT
+from mnist_helpers._support.paths import COURSE as ROOT
 
 
 def missing(what: str) -> None:

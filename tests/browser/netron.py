@@ -4,7 +4,7 @@ import collections
 
 import onnx
 
-from tests.notebooks.notebook_checks import ROOT
+from mnist_helpers._support.paths import COURSE as ROOT
 
 CHAPTERS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 

@@ -11,10 +11,10 @@ import nbformat
 import pytest
 from nbconvert.preprocessors import ClearOutputPreprocessor
 
+from mnist_helpers._support.paths import COURSE as ROOT
 from tests.browser import strokes
 from tests.browser.netron import CHAPTERS, MODEL, nodes_of, shown_nodes
 from tests.browser.visit import Visit
-from tests.notebooks.notebook_checks import ROOT
 
 CELLS = """() => [...window.jupyterapp.shell.currentWidget.content.model.cells]
     .filter(cell => cell.type === "code")

@@ -7,8 +7,8 @@ import pytest
 from serve_site import serving
 
 from mnist_helpers import drawing
+from mnist_helpers._support.paths import COURSE as ROOT
 from tests.browser import strokes
-from tests.notebooks.notebook_checks import ROOT
 
 SCRIPTS = ["mnist_helpers/widgets/pad.js", "docs/_static/prepare.js", "docs/_static/draw.js"]
 # answers as draw.js does, but with a network of the test's own; notes what it was asked

@@ -6,9 +6,9 @@ import nbformat
 import onnx
 import pytest
 
+from mnist_helpers._support.paths import COURSE as ROOT
 from tests.browser.netron import CHAPTERS, MODEL, nodes_of, shown_nodes
 from tests.browser.visit import HEADINGS, IMAGES, Visit
-from tests.notebooks.notebook_checks import ROOT
 
 PAGES = ["index", "draw", "model_card", "instructors", "glossary", "api", "licences", "search", "genindex"]
 PAGES += [f"notebooks/{name}" for name in CHAPTERS]

@@ -1,6 +1,6 @@
 """One visitor in a browser of its own, and what it has to complain about."""
 
-from tests.notebooks.notebook_checks import ROOT
+from mnist_helpers._support.paths import COURSE as ROOT
 
 AXE = ROOT / ".venv" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 LONGEST = 120_000  # milliseconds, for pages that hang, not for slow machines

@@ -9,9 +9,9 @@ from pathlib import Path
 import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 
+from mnist_helpers._support.paths import COURSE as ROOT
 from tests.notebooks import stored_outputs
 
-ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "notebooks"
 FIGURES = {"image/png", "image/jpeg", "image/svg+xml"}
 WITHOUT_INPUT = {"remove-cell", "remove-input", "hide-cell", "hide-input"}

@@ -8,8 +8,8 @@ import readme_picture
 import torch
 
 from mnist_helpers import export
+from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.network import Net
-from tests.notebooks.notebook_checks import ROOT
 
 DRAWING = ROOT / "notebooks" / "images" / "report_net.svg"
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.notebooks.notebook_checks import ROOT
+from mnist_helpers._support.paths import COURSE as ROOT
 
 
 @pytest.fixture

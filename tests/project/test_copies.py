@@ -11,9 +11,9 @@ import copies
 import nbformat
 import pytest
 
+from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.exercises.core import CORRECT, Card
 from tests.exercises.mutants import CHAPTERS
-from tests.notebooks.notebook_checks import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 

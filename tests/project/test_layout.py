@@ -1,11 +1,11 @@
 """The tests mirror the package, and no test file leans on another one."""
 
-import ast
 import re
 
 import pytest
 
 from mnist_helpers._support.paths import COURSE, PACKAGE
+from tests.support.sources import imported_modules
 
 TESTS = COURSE / "tests"
 # Modules that are tested under another name, and why
@@ -15,14 +15,6 @@ TESTED_ELSEWHERE = {
     "core": "exercises/test_exercises.py",
     "torch_files": "test_checkpoints.py and trainer/test_resume.py",
 }
-
-
-def imported_modules(source):
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom):
-            yield from [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
 
 
 def leans_on_a_test_file(source):

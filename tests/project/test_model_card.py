@@ -10,9 +10,9 @@ import train_model
 from torchvision.transforms.functional import InterpolationMode, affine
 
 from mnist_helpers import data, export
+from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.network import Net
 from mnist_helpers.predict import Reader
-from tests.notebooks.notebook_checks import ROOT
 
 
 def test_results_are_those_of_the_shipped_file():

@@ -15,7 +15,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).resolve().parents[2]
+from mnist_helpers._support.paths import COURSE as ROOT
+
 FILES = "pyproject.toml", "environment.yml", "environment-dev.yml"
 # What conda-forge calls a package; every other name is the same there
 CONDA_NAMES = {

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.notebooks.notebook_checks import ROOT
+from mnist_helpers._support.paths import COURSE as ROOT
 from tests.support.course_copy import compare, fresh_copy
 
 TRAIN = """

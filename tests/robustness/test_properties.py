@@ -21,6 +21,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from mnist_helpers import CourseError, checkpoints, data, drawing, export, predict
+from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.exercises.core import CORRECT, NOT_ATTEMPTED, NOT_YET, verdict
 from mnist_helpers.network import Net
 from mnist_helpers.recipes import Recipe
@@ -29,7 +30,6 @@ from mnist_helpers.trainer import run as runs
 from mnist_helpers.trainer import run_checkpoint
 from mnist_helpers.training import History
 from tests.exercises.mutants import CHAPTERS
-from tests.notebooks.notebook_checks import ROOT
 from tests.support.refusal import refused
 
 EXAMPLES = int(os.environ.get("EXAMPLES", 0))

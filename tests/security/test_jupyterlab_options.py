@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from tests.notebooks.notebook_checks import ROOT
+from mnist_helpers._support.paths import COURSE as ROOT
 
 # no stranger in JupyterLab, and nothing broken among the packages
 

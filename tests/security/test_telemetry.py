@@ -1,41 +1,23 @@
 """ONNX Runtime is imported by one module only, after its telemetry is switched off."""
 
-import ast
 import os
 import subprocess
 import sys
 
-import nbformat
 import pytest
-from IPython.core.inputtransformer2 import TransformerManager
 
-from mnist_helpers._support.paths import COURSE, NOTEBOOKS
+from mnist_helpers._support.paths import COURSE
+from tests.support.sources import all_sources, imported_modules
 
 ALLOWED = "mnist_helpers/onnx_file.py"
 
 
 def imports_onnxruntime(source):
-    for node in ast.walk(ast.parse(source)):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        if any(name.split(".")[0] == "onnxruntime" for name in names):
-            return True
-    return False
-
-
-def sources():
-    """Yield each Python file and each code cell of the course, with its name."""
-    for folder in ("benchmarks", "docs", "mnist_helpers", "tests", "tools"):
-        for path in sorted((COURSE / folder).rglob("*.py")):
-            yield path.relative_to(COURSE).as_posix(), path.read_text(encoding="utf-8")
-    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-        for cell in nbformat.read(path, as_version=4).cells:
-            if cell.cell_type == "code":
-                yield f"{path.name} {cell.id}", TransformerManager().transform_cell(cell.source)
+    return any(module.split(".")[0] == "onnxruntime" for module in imported_modules(source))
 
 
 def test_one_module_imports_onnx_runtime():
-    assert [name for name, source in sources() if imports_onnxruntime(source)] == [ALLOWED]
+    assert [name for name, source in all_sources() if imports_onnxruntime(source)] == [ALLOWED]
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,7 @@
 import ast
 import contextlib
 import io
-import re
-import subprocess
 
-import nbformat
 import pytest
 import torch
 import train_model
@@ -15,7 +12,7 @@ from mnist_helpers import CourseError, checkpoints
 from mnist_helpers.network import Net
 from mnist_helpers.trainer import cli as train
 from mnist_helpers.trainer import run_checkpoint
-from tests.notebooks.notebook_checks import ROOT
+from tests.support.sources import all_sources
 from tests.support.untrusted import RunsCode
 
 # no code from a file
@@ -87,22 +84,8 @@ def unsafe_loads(source):
                 yield ast.unparse(node)
 
 
-def committed_sources():
-    """Yield the name and the code of every committed Python file, and of every code cell of the notebooks."""
-    listed = subprocess.run(["git", "ls-files", "*.py", "*.ipynb"], cwd=ROOT, capture_output=True, text=True)
-    if listed.returncode:
-        pytest.skip("This is no git repository, so what is committed is not known.")
-    for name in listed.stdout.splitlines():
-        if name.endswith(".py"):
-            yield name, (ROOT / name).read_text(encoding="utf-8")
-            continue
-        for cell in nbformat.read(ROOT / name, as_version=4).cells:
-            if cell.cell_type == "code":
-                yield f"{name}, {cell.id}", re.sub(r"^\s*[%!].*", "pass", cell.source, flags=re.MULTILINE)
-
-
 def test_no_committed_code_runs_what_a_file_holds():
-    sources = dict(committed_sources())
+    sources = dict(all_sources())
     assert len(sources) > 200
     found = {name: list(unsafe_loads(source)) for name, source in sources.items()}
     here = found.pop("tests/security/test_untrusted_files.py")

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 import serve_site
 
-from tests.notebooks.notebook_checks import ROOT
+from mnist_helpers._support.paths import COURSE as ROOT
 from tests.support.refusal import refused
 
 SKIPPED = "Sphinx is not installed (`make test` installs it), so the site is not tested."

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 
-from tests.notebooks.notebook_checks import ROOT
+from mnist_helpers._support.paths import COURSE as ROOT
 
 LONGEST = 900  # seconds for notebooks that hang, not for slow machines
 

@@ -46,9 +46,6 @@ def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-# several processes, as torchrun starts them
-
-
 def start_two(folder, *options, restarts=0, **choices):
     """Start the command on two processes; returns torchrun's process."""
     program = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]

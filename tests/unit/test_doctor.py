@@ -19,11 +19,11 @@ from packaging.requirements import Requirement
 from torchvision.datasets import MNIST
 
 from mnist_helpers._support import checksums
+from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.doctor import __main__ as command_line
 from mnist_helpers.doctor import checks, facts, probes, remedies
 from mnist_helpers.doctor.checks import Finding
 
-ROOT = Path(__file__).resolve().parents[2]
 SUBJECTS = {"python", "packages", "versions", "data", "disk", "folder", "imports", "gpu", "kernel"}
 KERNEL_FACTS = {"executable": sys.executable, "prefix": sys.prefix, "helpers": str(ROOT / "mnist_helpers/__init__.py")}
 

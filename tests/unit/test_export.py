@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from mnist_helpers import data, export, onnx_file
+from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.augment import ShiftAverage
 from mnist_helpers.export import to_int8
 from mnist_helpers.network import Net
@@ -14,7 +15,6 @@ from mnist_helpers.onnx_file import InferenceSession
 from mnist_helpers.predict import Reader
 from mnist_helpers.recipes import RECIPES, build
 from mnist_helpers.training import predict, seed_all
-from tests.notebooks.notebook_checks import ROOT
 from tests.support.refusal import refused
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from mnist_helpers import export, onnx_file, predict
 from mnist_helpers._support.checksums import write_sha256
+from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.predict import MODEL, Reader
-from tests.notebooks.notebook_checks import ROOT
 from tests.support.refusal import refused
 
 

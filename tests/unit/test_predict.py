@@ -13,8 +13,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from mnist_helpers import data, predict
+from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.predict import MODEL, Reader, read_digits
-from tests.notebooks.notebook_checks import ROOT
 from tests.support.refusal import refused
 
 
