@@ -60,7 +60,7 @@ check: .venv/.dev-installed  ## a minute's check: style, types, helpers and exer
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest tests/unit tests/exercises -n 2
+	$(PY) -m pytest tests/unit tests/exercises -n 2 -m "not slow and not integration"
 
 test: .venv/.dev-installed .venv/.site-installed  ## the whole proof: the notebooks and their stored outputs as well
 	$(PY) -m ruff check .

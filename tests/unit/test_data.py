@@ -309,6 +309,7 @@ def start_at_once(root, expected, readers, delays):
     return [process.exitcode for process in processes]
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are of Unix")
 @pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_four_processes_start_at_once_on_a_fresh_copy(rounds, tmp_path, root, raw_sets):

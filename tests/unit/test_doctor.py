@@ -99,6 +99,7 @@ def imports(*packages):
 # The whole command
 
 
+@pytest.mark.integration
 def test_this_environment_passes():
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", "mnist_helpers.doctor", "--json"]
@@ -407,6 +408,7 @@ def test_a_gpu_that_does_not_work_is_noticed(gpus, error, cuda, driver, level, m
     assert (finding.level, bool(finding.command)) == (level, level != "pass")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("module", ["jupyter_client", "ipykernel_launcher"])
 def test_a_kernel_without_its_packages_fails(module, fake_package):
     fake_package(module, "raise ImportError('torn')")

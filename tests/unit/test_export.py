@@ -92,6 +92,7 @@ def test_file_that_is_no_network_is_refused(content, images, tmp_path):
         export.run_onnx(path, images)
 
 
+@pytest.mark.integration
 def test_path_that_cannot_be_written_is_refused_and_nothing_is_left(model, images, tmp_path):
     (tmp_path / "file").write_text("no folder")
     with refused("cannot be written"):
@@ -136,6 +137,7 @@ def test_parity_from_pixels_on_all_test_images(report_net, pixels_file):
     assert reader.metadata == {"classes": "0"}
 
 
+@pytest.mark.integration
 def test_parity_of_the_best_networks_shape_and_of_every_batch_size(tmp_path):
     model, (raw, _) = best_untrained(), data.load_raw("test")
     reader = Reader(export.to_onnx_from_pixels(model, tmp_path / "best.onnx"))
@@ -170,6 +172,7 @@ def test_export_from_pixels_leaves_the_mode_and_tells_no_path(report_net, pixels
     report_net.eval()
 
 
+@pytest.mark.integration
 @pytest.mark.filterwarnings("ignore:Exporting a model while it is in training mode")
 def test_a_file_exported_in_train_mode_gives_random_answers(report_net, images, tmp_path):
     options = {"dynamic_shapes": ({0: "batch"},), "external_data": False, "verbose": False}

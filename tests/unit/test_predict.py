@@ -156,6 +156,7 @@ def test_images_of_another_kind_are_refused(bad, reader):
         reader.probabilities(bad)
 
 
+@pytest.mark.integration
 def test_shipped_file_says_what_it_is_and_reads_as_well_as_it_says(reader):
     assert MODEL.stat().st_size < 1_000_000
     said = reader.metadata

@@ -144,6 +144,7 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(images, l
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_named_recipe_learns(name, images, labels):
     recipe = dataclasses.replace(RECIPES[name], epochs=12, batch_size=25)

@@ -27,6 +27,7 @@ def test_too_little_memory_is_told_in_one_sentence(words, tmp_path, monkeypatch,
     assert said.count("\n") == 1 and "smaller --batch-size" in said
 
 
+@pytest.mark.integration
 def test_lines_that_nobody_reads_end_the_run_quietly_and_nothing_is_lost(tmp_path):
     program = [sys.executable, small_train.__file__, *command(tmp_path / "piped", epochs=20)]
     environment = {**os.environ, "PYTHONPATH": str(data.ROOT.parent)}

@@ -131,6 +131,7 @@ def test_a_gpu_is_set_by_its_index(name, local_rank, expected, monkeypatch):
     assert set_to == [expected]
 
 
+@pytest.mark.integration
 def test_two_processes_do_what_one_does(tmp_path):
     """Uneven shares, augmentation, dropout and batch normalisation. Gentle steps, which amplify rounding little."""
     choices = {"recipe": "best", "batch_size": 33, "epochs": 1}  # 15 batches of 33 and one of 5

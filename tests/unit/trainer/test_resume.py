@@ -23,6 +23,7 @@ from tests.support.trainer import (
 )
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "recipe, saves", [("best", 1), ("best", 3), ("report", 5), ("good", 6), ("best", 8), ("best", 11)]
 )
@@ -195,6 +196,7 @@ def spoil_weights(step, patch):
     patch.setattr(Run, "train_step", spoiling)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("seconds", [-1, 1000])  # between checkpoints: after each batch, or only after an epoch
 @pytest.mark.parametrize("step", [2, 6, 9])  # before a recorded loss, and where only the evaluation would tell
 @pytest.mark.parametrize("options", [[], ["--test"]])
