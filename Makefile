@@ -27,12 +27,12 @@ bench: .venv/.installed  ## measure the training code and several processes agai
 	$(PY) benchmarks/speed.py
 	$(PY) benchmarks/processes.py
 
-results: .venv/.installed  ## train with several seeds what chapters 03 and 05 compare, and time it (an hour)
+results: .venv/.installed  ## train with several seeds what chapters 04 and 06 compare, and time it (an hour)
 	$(PY) benchmarks/report_seeds.py
 	$(PY) benchmarks/recipe_seeds.py
 	$(PY) benchmarks/time_to_accuracy.py
 
-best: .venv/.installed  ## train chapter 05's long recipe with several seeds, and test it (an hour)
+best: .venv/.installed  ## train chapter 06's long recipe with several seeds, and test it (an hour)
 	$(PY) benchmarks/best.py
 
 clean:  ## remove .venv and what the commands wrote
@@ -77,7 +77,7 @@ site: .venv/.site-installed  ## build the course's site, into site/, from the st
 site-serve: .venv/.installed  ## show the site in a browser of this machine
 	$(PY) tools/serve_site.py
 
-run: .venv/.dev-installed  ## run the notebooks and store their outputs; NOTEBOOKS=notebooks/03_training.ipynb for one
+run: .venv/.dev-installed  ## run the notebooks and store their outputs; NOTEBOOKS=notebooks/04_training.ipynb for one
 	$(PY) tools/run_notebooks.py $(NOTEBOOKS)
 
 handout: .venv/.dev-installed  ## copy the course for students: outputs cleared, without solutions

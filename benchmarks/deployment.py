@@ -1,6 +1,6 @@
-"""Measure the numbers of chapter 07 and the model card: parity, speed, int8, and the mistakes of the shipped network.
+"""Measure the numbers of chapter 09 and the model card: parity, speed, int8, and the mistakes of the shipped network.
 
-Networks: the report's, trained as in chapter 03, and the recipe "best" with seed 1, trained by `make best`. Parity, the
+Networks: the report's, trained as in chapter 04, and the recipe "best" with seed 1, trained by `make best`. Parity, the
 export in train mode and the numbers of the card are measured on the test set and not used for any decision. The
 accuracy of int8 is measured on the last 10,000 training images and calibrated on the first ones. The networks were
 trained on all of them, so that only the difference between two files is meaningful. All speeds are measured with one
@@ -144,7 +144,7 @@ def int8(path, folder) -> dict:
 
 
 def correct_when_changed(reader: Reader, images: torch.Tensor, labels: np.ndarray) -> dict[str, int]:
-    """Count the correct predictions for inverted, shifted and rotated test digits, as in chapter 04."""
+    """Count the correct predictions for inverted, shifted and rotated test digits, as in chapter 05."""
 
     def transformed(pixels=0, degrees=0):
         return affine(images, degrees, [pixels, 0], 1.0, 0.0, interpolation=InterpolationMode.BILINEAR)

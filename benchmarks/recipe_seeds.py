@@ -34,7 +34,7 @@ STEPS = [  # name, the step to compare with, and the change
 
 
 def ladder() -> dict[str, dict]:
-    """Return the recipe of each step, derived from its parent step, and the final recipes of chapter 05."""
+    """Return the recipe of each step, derived from its parent step, and the final recipes of chapter 06."""
     recipes, steps = {}, {}
     for name, parent, change in STEPS:
         recipes[name] = dataclasses.replace(recipes[parent] if parent else Recipe(), **change)

@@ -1,4 +1,4 @@
-"""Measure the effect of each change to the report's code, and the peak speed of the processor (chapter 06).
+"""Measure the effect of each change to the report's code, and the peak speed of the processor (chapter 08).
 
 All variants train the same network with SGD on the same number of images: 200 steps with a batch size of 64. They take
 turns in one process, so that other work on the machine slows all of them alike, and each ratio is a ratio of medians.

@@ -1,4 +1,4 @@
-"""Save the state of a training run to a file, and load it to continue. Taught in chapter 03."""
+"""Save the state of a training run to a file, and load it to continue. Taught in chapter 04."""
 
 import copy
 from dataclasses import asdict
@@ -15,8 +15,8 @@ from mnist_helpers.training import History
 
 FOLDER = ARTIFACTS
 KEYS = {"network", "model", "optimizer_kind", "optimizer", "history", "random_state"}
-REPORT_NET = FOLDER / "report_net.pt"  # written by chapter 03, read by chapter 04
-REMEDY = "run chapter 03 again"
+REPORT_NET = FOLDER / "report_net.pt"  # written by chapter 04, read by chapter 05
+REMEDY = "run chapter 04 again"
 
 
 def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history: History) -> None:

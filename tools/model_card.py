@@ -18,7 +18,7 @@ TEXT = """# Model card: digits.onnx
 <!-- Written by tools/model_card.py from the results files; a test compares them. Edit the template there. -->
 
 A small convolutional network that reads one handwritten digit. [Draw a digit](draw.md) and the command
-`python -m mnist_helpers.predict` use it, and [chapter 07](../notebooks/07_deployment.ipynb) tells how it was packed.
+`python -m mnist_helpers.predict` use it, and [chapter 09](../notebooks/09_deployment.ipynb) tells how it was packed.
 
 ## What it takes and gives
 
@@ -36,7 +36,7 @@ A small convolutional network that reads one handwritten digit. [Draw a digit](d
 
 - **Data**: the 60,000 training images of MNIST: digits of American census workers and high-school students, collected
   by NIST around 1990, scanned and prepared by one method. The writers of the 10,000 test images are others.
-- **Training**: recipe "best" of chapter 05, {epochs} epochs with shifted, turned and resized copies, label smoothing
+- **Training**: recipe "best" of chapter 06, {epochs} epochs with shifted, turned and resized copies, label smoothing
   {smoothing}, averaged weights. It looks at each digit at five places, a pixel apart, and averages the probabilities.
 - **Seed** {seed}, chosen before the results of the five seeds were known. Made with torch {torch} on {date} by
   `python tools/train_model.py`; the file itself says all this, too.

@@ -1,7 +1,7 @@
 """Run notebooks from top to bottom in fresh kernels and store their outputs.
 
     python tools/run_notebooks.py                             # all of notebooks/, in order
-    python tools/run_notebooks.py notebooks/03_training.ipynb
+    python tools/run_notebooks.py notebooks/04_training.ipynb
 
 If a cell fails, the program stops with exit code 1 and leaves the file of that notebook unchanged.
 """

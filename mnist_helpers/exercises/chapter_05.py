@@ -1,567 +1,555 @@
-"""Exercises of 05_improving: weight averaging, a schedule, gain and noise, number of seeds, smoothing, batch norm."""
-
-import math
+"""Exercises of 05_predictions: predicted class, confusion matrix, precision and recall, inverting, rejection, TTA."""
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from mnist_helpers.exercises.core import Chapter, NotYet, PassedByReference, array, random_numbers, same
+from mnist_helpers.data import MEAN, STD
+from mnist_helpers.exercises.core import Chapter, NotYet, array, random_numbers, same
 
 exercises = Chapter()
 
 
+def random_classes(count, seed):
+    """Return reproducible random classes 0 to 9."""
+    return torch.randint(0, 10, (count,), generator=torch.Generator().manual_seed(seed))
+
+
 @exercises.add(
-    "The new average is a mixture of two things, and their shares add up to 1.",
-    "A decay of 0.99 means that nearly all of the old average stays.",
-    "decay times the average, plus (1 - decay) times the weight.",
+    "You need the place of the largest number of each row, not the number itself.",
+    "argmax gives the place. Its dim says along which dimension to search: the classes are dimension 1.",
 )
-def ema(average, weight, decay):
-    return decay * average + (1 - decay) * weight
+def predicted(log_probs):
+    return log_probs.argmax(dim=1)
 
 
-@ema.checker
-def check_ema(ask):
-    """Check three weights, a matrix with another decay, decay 0, which keeps nothing, and decay 1, which keeps all."""
-    average, weight = torch.tensor([1.0, -2.0, 0.5]), torch.tensor([3.0, 1.0, -1.0])
-    reason = "That is no mixture of the average and the weight with the shares decay and 1 - decay."
-    same(ask(average, weight, 0.9), [1.2, -1.7, 0.35], _wrong_averages(average, weight, 0.9), reason)
-    matrices = random_numbers(2, 3, seed=1), random_numbers(2, 3, seed=2)
-    reason = "Right for a decay of 0.9, but not for 0.75: is a number written into it?"
-    same(ask(*matrices, 0.75), matrices[0].lerp(matrices[1], 0.25), otherwise=reason)
-    same(ask(*matrices, 0.0), matrices[1], otherwise="With a decay of 0 nothing is kept: the average is the weight.")
-    same(ask(*matrices, 1.0), matrices[0], otherwise="With a decay of 1 all is kept: the average stays as it is.")
+LOG_PROBS = random_numbers(5, 10, seed=4).log_softmax(dim=1)
 
 
-def _wrong_averages(average, weight, decay):
-    kept, new = decay * average, (1 - decay) * weight
-    return [
+@predicted.checker
+def check_predicted(ask):
+    """Check five images, a single one, and ten images, where a wrong dimension does not change the shape."""
+    largest, places = LOG_PROBS.max(dim=1)
+    wrong = [
+        (LOG_PROBS.argmax(dim=0), "You got ten answers for five images: you searched along the images. Use dim=1."),
+        (LOG_PROBS.argmax(), "That is one number for the whole batch. Each row has its own answer: use dim=1."),
+        (largest, "That is the largest log-probability of each row. The class is its place: argmax, not max."),
+        (largest.exp(), "That is the confidence, the largest probability of each row. The class is its place."),
         (
-            average.lerp(weight, decay),
-            "The shares have changed places: the average keeps decay, the weight adds the rest.",
+            LOG_PROBS.argmin(dim=1),
+            "That is the least likely class of each image. The likeliest has the largest number.",
         ),
-        ((average + weight) / 2, "That is the mean of both: then half of it is the latest weight. Where is the decay?"),
-        (kept + weight, "You added all of the weight: what momentum does. The shares must add up to 1."),
-        (kept + decay * weight, "Both got the share decay. The shares must add up to 1."),
-        (average + new, "You kept all of the average, so it grows with every step. The shares must add up to 1."),
-        (kept - new, "The sign: the share of the weight is added."),
-        (kept, "The weight is missing: it adds its share, 1 - decay."),
-        (new, "The old average is missing: it keeps its share, decay."),
-        (average, "That is the old average: the weight has no share in it."),
-        (weight, "That is the weight itself: nothing is averaged."),
-        ((kept + new) / 2, "The two shares add up to 1 already: do not divide by 2."),
-        ((kept.mean() + new.mean()), "You averaged over the weights of the layer. Each weight has its own average."),
+        ((largest, places), "max(dim=1) gives two things, the numbers and their places. Return the places alone."),
+        (places[:, None], "The classes are right, but one a row: [5, 1]. Return [5], without keepdim."),
+        (places + 1, "The classes are counted from 0: the first column is class 0."),
+        (np.eye(10)[places], "You marked the class in each row. Return its number."),
+    ]
+    same(ask(LOG_PROBS), places, wrong)
+    same(ask(LOG_PROBS[:1]), places[:1], otherwise="Right for five images, but not for a single one: return [1].")
+    each = torch.tensor([3, 9, 0, 7, 1, 8, 5, 2, 6, 4])
+    sure = (9 * torch.eye(10)[each]).log_softmax(dim=1)
+    same(ask(sure), each, otherwise="Right for five images, but not for ten that show one class each.")
+
+
+@exercises.add(
+    "Start with 10 by 10 zeros and go through the pairs of label and prediction.",
+    "Each pair adds 1 to one square. Which of the two is the row?",
+    "for label, prediction in zip(labels, predictions): matrix[label, prediction] += 1",
+)
+def confusion(labels, predictions):
+    matrix = torch.zeros(10, 10, dtype=torch.int64)
+    for label, prediction in zip(labels, predictions):
+        matrix[label, prediction] += 1
+    return matrix
+
+
+SOME_LABELS = torch.tensor([3, 3, 3, 5, 5, 0, 8, 3, 1, 5, 8])
+SOME_PREDICTIONS = torch.tensor([3, 5, 5, 5, 3, 0, 3, 3, 1, 5, 1])
+
+
+def counted(labels, predictions):
+    """Return the confusion matrix computed by NumPy's histogram2d."""
+    return np.histogram2d(labels.numpy(), predictions.numpy(), bins=10, range=[[0, 10], [0, 10]])[0]
+
+
+@confusion.checker
+def check_confusion(ask):
+    """Check eleven images with missing classes and repeated pairs, then many images, one image and a frequent pair."""
+    right = counted(SOME_LABELS, SOME_PREDICTIONS)
+    same(ask(SOME_LABELS, SOME_PREDICTIONS), right, _wrong_matrices(right))
+    many = random_classes(500, seed=1), random_classes(500, seed=2)
+    same(ask(*many), counted(*many), otherwise="Right for a few images, but not for 500 that show all classes.")
+    single = torch.tensor([9]), torch.tensor([2])
+    same(ask(*single), counted(*single), otherwise="For a single 9, read as 2, row 9 should have a 1 in column 2.")
+    often = torch.full((300,), 7), torch.full((300,), 1)
+    reason = (
+        "For three hundred 7s, read as 1, row 7 should have 300 in column 1: does your matrix hold small numbers only?"
+    )
+    same(ask(*often), counted(*often), otherwise=reason)
+
+
+def _wrong_matrices(right):
+    occurring, rows = [0, 1, 3, 5, 8], right.sum(axis=1, keepdims=True)
+    columns = right.sum(axis=0, keepdims=True)
+    return [
+        (right.T, "Rows and columns have changed places: the row is the true class, the column the predicted one."),
+        (right / 11, "You divided by the number of images. Return the counts."),
+        (right / np.maximum(rows, 1), "You divided each row by its sum. Return the counts."),
+        (right / np.maximum(columns, 1), "You divided each column by its sum. Return the counts."),
+        (
+            right > 0,
+            "Pairs that occur twice count once in your matrix: matrix[labels, predictions] += 1 adds to a square once.",
+        ),
+        (
+            right[np.ix_(occurring, occurring)],
+            "The classes that no image here has are missing. Make it 10 by 10, whatever the labels are.",
+        ),
+        (right[:9, :9], "Your matrix ends at the largest class of these images, 8. Make it 10 by 10."),
+        (right.flatten(), "The counts are right, but in one row of 100. Give it the shape [10, 10]."),
+        (np.diag(np.diag(right)), "You counted the right answers only. The mistakes belong beside the diagonal."),
+        (right - np.diag(np.diag(right)), "You counted the mistakes only. The right answers belong on the diagonal."),
+        (np.diag(right), "That is how many of each class are right, the diagonal. The mistakes are missing."),
     ]
 
 
 @exercises.add(
-    "Two straight lines that meet at the highest rate. On which of them is this step?",
-    "Up to 3/10 of the steps the rate is highest times the part of the rise that is done, step / (0.3 * steps).",
-    "After that it is highest times the part of the fall that is left: (steps - step) / (0.7 * steps).",
+    "Both divide the same number, the digit's square on the diagonal, but by different sums.",
+    "Recall divides by all images that show the digit, its row. Precision divides by all answers that name it, its "
+    "column.",
+    "The column's sum is matrix[:, digit].sum(). Where it is 0, do not divide: the precision is 0.0.",
 )
-def rate_at(step, steps, highest):
-    top = 0.3 * steps
-    if step < top:
-        return highest * step / top
-    return highest * (steps - step) / (steps - top)
+def precision_recall(matrix, digit):
+    right = matrix[digit, digit]
+    answers = matrix[:, digit].sum()
+    precision = right / answers if answers > 0 else 0.0
+    recall = right / matrix[digit].sum()
+    return precision, recall
 
 
-SOME_STEPS = [0, 10, 29, 30, 31, 50, 65, 100]
+def random_matrix(seed):
+    """Return the confusion matrix of an inaccurate network, in the format of scikit-learn."""
+    labels = torch.cat([torch.arange(10), random_classes(400, seed)])
+    predictions = torch.where(random_numbers(410, seed=seed) > 0, labels, random_classes(410, seed + 1))
+    return counted(labels, predictions).astype(np.int64)
 
 
-@rate_at.checker
-def check_rate_at(ask):
-    """Check eight of 100 steps, then another number of steps and another highest rate."""
-    right = [0, 0.5 / 3, 0.5 * 29 / 30, 0.5, 0.5 * 69 / 70, 0.5 * 5 / 7, 0.25, 0]
-    found = [_single_rate(ask, step, 100, 0.5) for step in SOME_STEPS]
-    wrong = [([rate(step) for step in SOME_STEPS], reason) for rate, reason in WRONG_CYCLES]
-    same(found, right, wrong, _first_miss(found, right))
-    found = [_single_rate(ask, step, 2000, 0.5) for step in (300, 600, 1300)]
-    same(found, [0.25, 0.5, 0.25], otherwise="Right for 100 steps, but not for 2000: is a number written into it?")
-    found = [_single_rate(ask, step, 100, 0.02) for step in (15, 65)]
+def rates(matrix, digit):
+    """Return precision and recall; the precision is 0 if the digit was never predicted."""
+    hits, answers, images = (float(n) for n in (matrix[digit, digit], sum(matrix[:, digit]), sum(matrix[digit])))
+    return hits / max(answers, 1.0), hits / images
+
+
+@precision_recall.checker
+def check_precision_recall(ask):
+    """Check all digits of a matrix, then a digit never found, one never predicted, and one that is the only class."""
+    matrix = random_matrix(seed=1)
+    same(ask(matrix, 3), rates(matrix, 3), _wrong_rates(matrix, 3))
+    for digit in range(10):
+        reason = f"Right for the digit 3, but not for {digit}: is a digit written into it?"
+        same(ask(matrix, digit), rates(matrix, digit), otherwise=reason)
+    never_found, never_predicted = random_matrix(seed=2), random_matrix(seed=3)
+    never_found[6, 6], never_predicted[:, 4] = 0, 0
+    same(ask(never_found, 6), (0, 0), otherwise="No 6 was read as 6 in this matrix: both are 0.0.")
+    _check_never_predicted(ask, never_predicted, 4)
+    alone = np.diag(np.arange(1, 11))
+    alone[0, 1] = 1
+    reason = "Of this matrix's two 0s one was found, and the one answer 0 was right: precision 1, recall one half."
+    same(ask(alone, 0), (1, 0.5), otherwise=reason)
+
+
+def _check_never_predicted(ask, matrix, digit):
+    case = f"The digit {digit} was never predicted in this matrix"
+    try:
+        found = ask(matrix, digit)
+    except NotYet as error:
+        raise NotYet(f"{case}: return a precision of 0.0 then. Here {error}") from None
+    if np.isnan(array(found)).any():
+        raise NotYet(f"{case}, and 0 / 0 gave nan. Look before you divide, and return a precision of 0.0 then.")
+    same(found, (0, 0), otherwise=f"{case}, nor was it found: precision and recall are both 0.0.")
+
+
+def _wrong_rates(matrix, digit):
+    hits, answers, images = matrix[digit, digit], matrix[:, digit].sum(), matrix[digit].sum()
+    precision, recall = rates(matrix, digit)
+    accuracy, all_images = np.trace(matrix) / matrix.sum(), matrix.sum()
+    return [
+        ((recall, precision), "The two have changed places: precision divides by the column, recall by the row."),
+        ((accuracy, accuracy), "That is the accuracy over all classes, twice. Look at the digit's row and column."),
+        ((hits / all_images, hits / all_images), "You divided by all images. Each of the two has a sum of its own."),
+        ((1 - precision, 1 - recall), "These are the shares of the mistakes. Divide the square on the diagonal."),
+        (
+            (hits / (answers - hits), hits / (images - hits)),
+            "You divided by the mistakes. The right answers are part of both sums: the whole column, the whole row.",
+        ),
+        ((precision, precision), "The precision is right, but came twice. Recall divides by the row of the digit."),
+        ((recall, recall), "The recall is right, but came twice. Precision divides by the column of the digit."),
+        ((precision, accuracy), "The precision is right. The second is the accuracy over all classes, not the recall."),
+        ((answers, images), "These are the two sums to divide by. Which number is divided?"),
+        ((100 * precision, 100 * recall), "These are per cent. Return shares between 0 and 1."),
+        ((0, 0), "Both are 0, but some were right: does a // or an int() cut the shares off?"),
+        (precision, "That is the precision. Return the recall with it: precision, recall."),
+        (recall, "That is the recall. Return the precision before it: precision, recall."),
+    ]
+
+
+@exercises.add(
+    "A thick digit may cover more than half of the picture, and the middle of a 0 is paper. Where is paper for sure?",
+    "Collect the four sides of the border: picture[0], picture[-1], picture[:, 0] and picture[:, -1]. A digit may "
+    "touch one of them, but most of them together is paper.",
+    "If the border's median is above 127 the paper is light: return 255 - picture.",
+)
+def light_on_black(picture):
+    border = torch.cat([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    return 255 - picture if border.median() > 127 else picture
+
+
+def drawn(kind, paper, ink):
+    """Return a picture uint8 [H, W] of one digit, with one row of intermediate grey values."""
+    mask = torch.zeros(20, 16)
+    if kind == "thin 0":
+        mask[4:16, 4:12] = 1
+        mask[6:14, 6:10] = 0
+    elif kind == "thick 1":
+        mask[1:19, 2:14] = 1
+    elif kind == "thick 0":
+        mask[1:19, 1:15] = 1
+        mask[8:12, 6:10] = 0
+    else:  # a 7 whose bar touches the upper edge
+        mask[:3, :12] = 1
+        mask[3:17, 9:12] = 1
+    mask[10] *= 0.6
+    return (paper + (ink - paper) * mask).to(torch.uint8)
+
+
+def all_pictures():
+    """Return pictures by name, each on light and on dark paper, with different grey values."""
+    pictures = {}
+    for number, kind in enumerate(["thin 0", "thick 1", "thick 0", "7"]):
+        name = f"a {kind}" if kind != "7" else "a 7 that touches the upper side of the border,"
+        pictures[f"{name} on light paper"] = drawn(kind, 240 - 20 * number, 10 + 9 * number)
+        pictures[f"{name} on dark paper"] = drawn(kind, 8 * number, 251 - 14 * number)
+    for turns, side in enumerate(["left", "lower", "right"], start=1):
+        name = f"a stroke along the {side} side of the border,"
+        pictures[f"{name} on light paper"] = torch.rot90(drawn("7", 255, 5 + turns), turns)
+        pictures[f"{name} on dark paper"] = torch.rot90(drawn("7", 9 + turns, 255), turns)
+    return pictures
+
+
+PICTURES = all_pictures()
+
+
+@light_on_black.checker
+def check_light_on_black(ask):
+    """Check thin and thick digits and some that touch the border: first the values, then which were inverted."""
+    decisions = {}
+    for name, picture in PICTURES.items():
+        answer = ask(picture)
+        decisions[name] = not np.array_equal(array(answer), picture.numpy())
+        if decisions[name]:
+            same(answer, 255 - picture, _wrong_inversions(picture), f"Neither {name} nor its inverse came back.")
+    should = {name: "light paper" in name for name in PICTURES}
+    if all(decisions[name] != should[name] for name in PICTURES):
+        raise NotYet("You invert where the paper is dark. It is the other way round: light paper is to become black.")
+    for rule, reason in WRONG_RULES:
+        if decisions == {name: rule(picture) for name, picture in PICTURES.items()}:
+            raise NotYet(reason)
+    for name in PICTURES:
+        if decisions[name] != should[name]:
+            raise NotYet(f"You {'inverted' if decisions[name] else 'did not invert'} {name}: what is its paper like?")
+
+
+def _wrong_inversions(picture):
+    exact, scaled = picture.double(), picture.double() / 255
+    wrapped = (
+        "1 - x inverts numbers between 0 and 1. These are whole numbers 0 to 255, and in uint8 what falls below 0 "
+    )
+    return [
+        (1 - picture, wrapped + "begins again at 255."),
+        (1 - exact, "1 - x inverts numbers between 0 and 1. These go up to 255, and your answer falls below 0."),
+        (1 - scaled, "Your answer has numbers between 0 and 1. Return 0 to 255, as they came."),
+        (scaled, "Your answer has numbers between 0 and 1. Return 0 to 255, as they came."),
+        (-exact, "You turned the sign. Inverting turns 0 into 255 and 255 into 0."),
+        (-picture, "You subtracted from 256 (in uint8, -x does the same). The largest number is 255."),
+        (
+            exact.max() - exact,
+            "You subtracted from the picture's largest number. Subtract from 255, whatever the picture holds.",
+        ),
+        (255 * (picture > 127), "You made black and white of it. The greys between should stay greys."),
+        (255 * (picture <= 127), "You made black and white of it. The greys between should stay greys, inverted."),
+        (picture.flip(0), "You turned the picture upside down. Light and dark should change places, not the rows."),
+        (picture.flip(1), "You mirrored the picture. Light and dark should change places, not the columns."),
+        (picture.T, "Rows and columns have changed places. They should stay where they are."),
+    ]
+
+
+def _border_spots():
+    """Yield rules that look at a single corner or side only."""
+    for row in (0, -1):
+        for column in (0, -1):
+            yield lambda picture, row=row, column=column: picture[row, column] > 127
+    for side in range(4):
+        yield lambda picture, side=side: torch.rot90(picture, side)[0].double().mean() > 127
+
+
+WRONG_RULES = [
+    (lambda picture: False, "You never invert: dark ink on light paper should come back inverted."),
+    (lambda picture: True, "You always invert: a picture that is light on black already should stay as it is."),
+    (
+        lambda picture: picture.double().mean() > 127,
+        "You judged by the whole picture, but a thick digit covers more than half of it. Where is paper for sure?",
+    ),
+    (
+        lambda picture: picture[picture.shape[0] // 2, picture.shape[1] // 2] > 127,
+        "You took the middle of the picture for paper: in a 0 it is, in a 1 it is ink. Look at the border.",
+    ),
+    (
+        lambda picture: picture[picture.shape[0] // 2, picture.shape[1] // 2] < 127,
+        "You took the middle of the picture for ink: in a 1 it is, in a 0 it is paper. Look at the border.",
+    ),
+    *[
+        (
+            spot,
+            "You looked at one corner or side of the border, and a digit may touch it there. Look at all four sides.",
+        )
+        for spot in _border_spots()
+    ],
+]
+
+
+@exercises.add(
+    "Put the images in the order of their confidence, the surest first. How many of them are kept?",
+    "confidence.argsort(descending=True) gives that order; all but share * len(right) are kept, from its start.",
+    "right[kept].float().mean() is the share of the kept answers that are right.",
+)
+def refuse(confidence, right, share):
+    most_sure_first = confidence.argsort(descending=True)
+    refused = round(share * len(right))
+    kept = most_sure_first[: len(right) - refused]
+    return right[kept].float().mean()
+
+
+def answers_of_any_kind(count, seed):
+    """Return different confidences in random order, and which answers are right, more often for high confidences."""
+    generator = torch.Generator().manual_seed(seed)
+    confidence = torch.linspace(0.15, 0.99, count)[torch.randperm(count, generator=generator)]
+    return confidence, torch.rand(count, generator=generator) < confidence
+
+
+def accuracy_of_kept(confidence, right, share):
+    """Return the accuracy of the answers that are kept, computed with Python lists."""
+    pairs = sorted(zip(confidence.tolist(), right.tolist()))[round(share * len(right)) :]
+    return sum(is_right for _, is_right in pairs) / len(pairs)
+
+
+@refuse.checker
+def check_refuse(ask):
+    """Check a quarter of twenty answers, then no rejection, other shares and other numbers of answers."""
+    confidence, right = answers_of_any_kind(20, seed=103)
+    same(ask(confidence, right, 0.25), accuracy_of_kept(confidence, right, 0.25), _wrong_refusals(confidence, right))
+    found = ask(confidence, right, 0.0)
+    if np.isnan(array(found)).any():
+        raise NotYet("For a share of 0, nan came out: was nothing kept? A slice [:-0] is [:0], with nothing in it.")
+    reason = "Right for a share of 0.25, but not for 0: nobody is refused then."
+    same(found, accuracy_of_kept(confidence, right, 0.0), otherwise=reason)
+    for count, share in [(20, 0.5), (20, 0.75), (20, 0.05), (200, 0.1), (8, 0.125)]:
+        case = answers_of_any_kind(count, seed=count)
+        reason = (
+            f"Right for a share of 0.25 of 20 answers, but not for {share} of {count}: is a number written into it?"
+        )
+        same(ask(*case, share), accuracy_of_kept(*case, share), otherwise=reason)
+
+
+def _wrong_refusals(confidence, right):
+    """Return the results of known mistakes for 20 answers and a share of 0.25, with explanations."""
+    correct, order = right.double(), confidence.argsort(descending=True)
+    kept, refused = order[:15], order[15:]
+    refuse_five = "A share of 0.25 means the 5 least confident of these 20 answers, however confident they are."
+    return [
+        (correct[order[5:]].mean(), "You refused the most confident answers: the sort goes the other way."),
+        (correct[refused].mean(), "That is the accuracy of the 5 answers that are refused. Which ones are kept?"),
+        (correct[order[:5]].mean(), "You kept a share of 0.25, the surest 5 of 20. It is the share to be refused."),
+        (correct[confidence > 0.25].mean(), f"You compared the confidence with the share. {refuse_five}"),
+        (correct[confidence > 0.75].mean(), f"You compared the confidence with 1 - share. {refuse_five}"),
+        (correct[kept].sum() / 20, "You divided by all 20 answers. Only 15 are kept."),
+        (correct[:15].mean(), "You kept the first 15 as they came. Sort by confidence first."),
+        (correct[5:].mean(), "You kept the last 15 as they came. Sort by confidence first."),
+        (correct.mean(), "That is the accuracy of all answers: nothing was refused."),
+        (1 - correct[kept].mean(), "That is the share of the mistakes among the kept answers."),
+        (correct[kept].sum(), "That is how many of the kept answers are right. Return their share."),
+        (100 * correct[kept].mean(), "That is the accuracy in per cent. Return a share between 0 and 1."),
+        (confidence[kept].mean(), "That is the mean confidence of the kept answers. How many of them are right?"),
+        (right[kept], "That says which of the kept answers are right. Return their share, a single number."),
+    ]
+
+
+@exercises.add(
+    "Shift an image by cutting 28 by 28 pixels out of a larger one, which has one more pixel of background all around.",
+    "F.pad(images, (1, 1, 1, 1), value=images.min().item()) is the larger one; padded[:, :, 0:28, 1:29] is the digit "
+    "moved down by one pixel.",
+    "For each of the five cuts model(cut).exp() gives probabilities, in eval mode; torch.stack(...).mean(dim=0) is "
+    "their mean.",
+)
+def average_over_shifts(model, images):
+    model.eval()
+    padded = F.pad(images, (1, 1, 1, 1), value=images.min().item())  # [N, 1, 30, 30]
+    corners = [(1, 1), (0, 1), (2, 1), (1, 0), (1, 2)]  # the first one is the unshifted image
+    with torch.inference_mode():
+        log_probs = [model(padded[:, :, row : row + 28, column : column + 28]) for row, column in corners]
+    return torch.stack(log_probs).exp().mean(dim=0)
+
+
+class Tiny(nn.Module):
+    """A network of two layers with fixed weights. In train mode it drops half of the pixels, always the same ones."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight1 = nn.Parameter(0.1 * random_numbers(784, 20, seed=4))
+        self.weight2 = nn.Parameter(0.3 * random_numbers(20, 10, seed=4))
+
+    def forward(self, images):
+        pixels = images.flatten(1)
+        if self.training:
+            pixels = 2 * pixels * (torch.arange(784) % 2)
+        return F.log_softmax(F.relu(pixels @ self.weight1) @ self.weight2, dim=1)  # [N, 10]
+
+
+def inked_images(count, background=-MEAN / STD):
+    """Return images [N, 1, 28, 28], about half ink and half background, with ink at the edges too."""
+    return background + random_numbers(count, 1, 28, 28, seed=count).clamp(min=0)
+
+
+STEPS = {"stay": (0, 0), "up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
+
+
+def moved(images, down, right, fill=None):
+    """Return shifted images. The gaps are filled with `fill`, or wrapped around if `fill` is None."""
+    images = images.roll((down, right), (2, 3))
+    for dimension, steps in ((2, down), (3, right)):
+        if steps and fill is not None:
+            images.narrow(dimension, 0 if steps > 0 else 28 + steps, abs(steps)).fill_(fill)
+    return images
+
+
+def probabilities_of(model, images, steps=None, fill=...):
+    """Return the probabilities [S, N, 10] of the images shifted by each step. `fill` defaults to the darkest value."""
+    fill = images.min().item() if fill is ... else fill
+    with torch.inference_mode():
+        return torch.stack([model(moved(images, *step, fill)) for step in steps or STEPS.values()]).exp()
+
+
+@average_over_shifts.checker
+def check_average_over_shifts(ask):
+    """Check a model given in train mode, then in eval mode with a single image and with another background."""
+    model, images = Tiny(), inked_images(4)
+    found = ask(model.train(), images)
+    model.eval()
+    same(found, probabilities_of(model, images).mean(dim=0), _wrong_averages(model, images), _explain_average(found))
+    single = inked_images(1)
     same(
-        found, [0.01, 0.01], otherwise="Right for a highest rate of 0.5, but not for 0.02: is a number written into it?"
+        ask(model, single),
+        probabilities_of(model, single).mean(dim=0),
+        otherwise="Right for four images, but not for a single one: return [1, 10].",
     )
+    other = inked_images(3, background=0.7)
+    constant = (
+        (probabilities_of(model, other, fill=fill).mean(dim=0), f"{reason} Take the background from images.min().")
+        for fill, reason in [
+            (-MEAN / STD, "Here the background is 0.7, and you filled in -0.4242, the black of normalised images."),
+            (0, "Here the background is 0.7, and you filled in 0."),
+        ]
+    )
+    reason = "Right for normalised images, but not where the background is 0.7. Take it from images.min()."
+    same(ask(model, other), probabilities_of(model, other).mean(dim=0), constant, reason)
 
 
-def _single_rate(ask, step, steps, highest):
-    rate = array(ask(step, steps, highest))
-    if rate.size != 1:
-        raise NotYet(
-            f"For step {step} a single rate was expected, but {rate.size} numbers came: return this step's rate."
-        )
-    return rate.item()
-
-
-def _first_miss(found, right):
-    """Return a message about the first step with a wrong rate."""
-    for step, rate, expected in zip(SOME_STEPS, found, right):
-        if not math.isclose(rate, expected, rel_tol=1e-4, abs_tol=1e-5):
-            return f"Step {step} of 100, highest rate 0.5: your rate is {rate:.4g}, but {expected:.4g} was expected."
-    return ""
-
-
-def polyline(*corners):
-    """Return the rate as a piecewise linear function of the step through these (step, rate) points."""
-    return lambda step: np.interp(step, *zip(*corners))
-
-
-WRONG_CYCLES = [
-    (polyline((0, 0), (50, 0.5), (100, 0)), "Your top is in the middle. The rise takes 3/10 of the steps only."),
-    (polyline((0, 0), (70, 0.5), (100, 0)), "Your rise takes 7/10 of the steps. It takes 3/10, and the fall the rest."),
-    (polyline((0, 0), (30, 0.5)), "Your rate stays at the highest one. After the top it falls to zero."),
-    (polyline((0, 0), (100, 0.5)), "Your rate rises all the time. It is at the top after 3/10 of the steps."),
-    (polyline((0, 0.5), (100, 0)), "Your rate falls all the time. The first 3/10 of the steps are the rise."),
-    (polyline((0, 0.5), (30, 0), (100, 0.5)), "Your cycle is upside down: it is to rise first, then to fall."),
-    (polyline((0, 0.5), (30, 0.5), (100, 0)), "The fall is right. The rise is missing: begin at zero."),
-    (
-        polyline((0, 0.02), (30, 0.5), (100, 0)),
-        "Your rate begins at highest / 25, as PyTorch's does. Begin at zero here.",
-    ),
-    (polyline((0, 0), (30, 1), (100, 0)), "The form is right, but its top is 1. Multiply by the highest rate."),
-    (
-        polyline((0, 0), (30, 15), (100, 0)),
-        "Your top is 30 times too high: the rise is the share step / (0.3 * steps).",
-    ),
-    (
-        lambda step: 0.5 * step / 30,
-        "The rise is right, but it goes on for ever. After 3/10 of the steps the rate falls to zero.",
-    ),
-    (
-        lambda step: 0.5 * (step / 30 if step < 30 else 1 - step / 100),
-        "Your rate jumps down at the top. The fall begins at the top, and has 7/10 of the steps, not all of them.",
-    ),
-    (
-        lambda step: 0.5 * (step / 100 if step < 30 else (100 - step) / 70),
-        "Your rate jumps up at the top. The rise takes 3/10 of the steps: divide by 0.3 * steps.",
-    ),
-    (
-        lambda step: 0.5 * min(step, 100 - step) / 100,
-        "Your rate never comes near the highest one. Divide by the length of the rise, and by that of the fall.",
-    ),
-    (
-        lambda step: 0.5 * (step / 30 if step < 30 else 1 - (step - 30) / 100),
-        "Your fall is too slow: it ends at 0.3 * highest. It has 7/10 of the steps, not all of them.",
-    ),
-    (
-        lambda step: 0.5 * (step / 30 if step < 30 else max(0, 1 - (step - 30) / 30)),
-        "Your fall is as short as the rise. It takes the 7/10 of the steps that are left.",
-    ),
-    (
-        lambda step: 0.5 * (step // 30 if step < 30 else (100 - step) // 70),
-        "Your rate is zero, except at the top: // cuts the share off. Divide with /.",
-    ),
-    (
-        lambda step: 0.25 * (1 - math.cos(math.pi * (step / 30 if step < 30 else (100 - step) / 70))),
-        "Your lines are bent: a cosine. One cycle is made of straight lines here.",
-    ),
-]
-
-
-@exercises.add(
-    "The gain is the difference of the two means. Each mean has a standard error of its own.",
-    "Standard error: the standard deviation over seeds, divided by the square root of how many seeds there are. "
-    "NumPy's std needs ddof=1, which divides by n - 1.",
-    "For the difference the squares add up: np.hypot(error_before, error_after).",
-)
-def gain(before, after):
-    error_before = np.std(before, ddof=1) / np.sqrt(len(before))
-    error_after = np.std(after, ddof=1) / np.sqrt(len(after))
-    return np.mean(after) - np.mean(before), np.hypot(error_before, error_after)
-
-
-BEFORE, AFTER = [96.4, 96.9, 96.6, 97.1, 96.5, 96.1], [98.2, 97.6, 98.0, 97.9, 98.3, 98.2]
-FEWER, MORE = [98.9, 97.5, 98.6], [97.0, 96.2, 97.9, 96.8, 97.3, 95.9, 97.7, 96.0]
-
-
-def difference(before, after):
-    """Return the gain and its squared standard error, computed from sums."""
-    (mean, square), (later_mean, later_square) = _mean_and_square(before), _mean_and_square(after)
-    return later_mean - mean, square / len(before) + later_square / len(after)
-
-
-def _mean_and_square(values):
-    """Return the mean and the variance, dividing by n - 1."""
-    mean = sum(values) / len(values)
-    return mean, sum((value - mean) ** 2 for value in values) / (len(values) - 1)
-
-
-@gain.checker
-def check_gain(ask):
-    """Check six seeds each, then three against eight with a negative gain, and two seeds without spread after."""
-    expected, square = difference(BEFORE, AFTER)
-    right = expected, math.sqrt(square)
-    found = ask(BEFORE, AFTER)
-    same(found, right, _wrong_gains(BEFORE, AFTER), _half_right(found, right))
-    expected, square = difference(FEWER, MORE)
-    reason = "Right for lists of one length, but not for 3 seeds against 8: each standard error has its own n."
-    same(ask(FEWER, MORE), (expected, math.sqrt(square)), _wrong_lengths(FEWER, MORE), reason)
-    reason = "Right for six seeds each, but not for two, 90 and 92 before, 95 and 95 after."
-    same(ask([90.0, 92.0], [95.0, 95.0]), (4, 1), otherwise=reason)
-
-
-def _half_right(found, right):
+def _explain_average(found):
+    """Return the explanation for a wrong answer that no known mistake explains."""
     found = array(found)
-    if found.shape != (2,):
-        return "Return two numbers: gain, standard_error."
-    if math.isclose(found[0], right[0], rel_tol=1e-4):
-        return (
-            "The gain is right, but not its standard error: look at the three steps, std, √n, the sum of the squares."
-        )
-    return "The gain is not right: it is the mean of after minus the mean of before."
+    if found.shape == (4, 10) and not np.allclose(found.sum(axis=1), 1, atol=1e-3):
+        return "Each row should be probabilities that add up to 1, and yours do not: exp first, then the mean of five."
+    return (
+        "Look at the steps one by one: eval mode, the five copies, one pixel each, images.min() coming in at the edge, "
+        "exp, mean over the copies."
+    )
 
 
-def _wrong_gains(before, after):
-    """Return the results of known mistakes for six seeds each, with explanations."""
-    (mean, square), (later_mean, later_square) = _mean_and_square(before), _mean_and_square(after)
-    plus, error = later_mean - mean, math.hypot(*_errors(square, later_square))
-    wrong_gains = [
-        (-plus, "The sign of the gain: after minus before."),
-        (max(after) - max(before), "You compared the best seeds: that is luck. Compare the means."),
-        (np.median(after) - np.median(before), "You compared the medians. Compare the means."),
-        (sum(after) - sum(before), "You compared the sums over seeds. Compare the means."),
-        (plus / mean, "You divided the gain by the accuracy before. Return the plain difference."),
-        (later_mean, "That is the mean after the change. The gain is what it is higher than before."),
-    ]
-    each_seed = "That is one difference a seed. Return the difference of the means, and its error."
-    return [
-        *(((plus, wrong), reason) for wrong, reason in _wrong_errors(before, after, square, later_square)),
-        *(((wrong, error), reason) for wrong, reason in wrong_gains),
-        ((error, plus), "The two have changed places: return the gain first."),
-        (plus, "The gain is right. Return its standard error with it: gain, standard_error."),
-        (np.subtract(after, before), each_seed),
-    ]
-
-
-def _errors(square, later_square, n=6):
-    return math.sqrt(square / n), math.sqrt(later_square / n)
-
-
-def _wrong_errors(before, after, square, later_square):
-    one, other = _errors(square, later_square)
-    right, all_twelve = math.hypot(one, other), np.std(before + after, ddof=1) / 12**0.5
-    paired = np.std(np.subtract(after, before), ddof=1) / 6**0.5
-    alone = "take the standard deviation of each list."
-    return [
-        *_wrong_divisors(one, other),
-        (one + other, "You added the standard errors. Their squares add up: np.hypot, or a square root of a sum."),
-        (abs(one - other), "You subtracted the standard errors. For a difference, too, their squares add up."),
-        (math.sqrt(abs(one**2 - other**2)), "You subtracted the squares. They add up, for a difference too."),
-        ((one + other) / 2, "That is the mean of both standard errors. A difference is less sure: add the squares."),
-        (right**2, "That is the sum of the squares: its square root is missing."),
-        (2 * right, "These are two standard errors. Return one."),
-        (one, "That is the standard error of the mean before. The mean after is not sure either."),
-        (other, "That is the standard error of the mean after. The mean before is not sure either."),
-        (paired, f"You paired the seeds, but these two lists have nothing in common, seed by seed: {alone}"),
-        (all_twelve, f"You put both lists together, and the gain became a part of the spread: {alone}"),
+def _wrong_averages(model, images):
+    """Yield the results of known mistakes, so that they are not all computed if the answer is right."""
+    right = probabilities_of(model, images)  # [5, 4, 10]
+    geometric = right.log().mean(dim=0)
+    mean_picture = torch.stack([moved(images, *step, images.min().item()) for step in STEPS.values()]).mean(dim=0)
+    pictures = "You averaged the five pictures. Give each to the model, and average the probabilities."
+    yield from _wrong_edges(model, images)
+    yield from _wrong_copies(model, images)
+    yield from _wrong_means(*right)
+    yield from [
+        (geometric, "You averaged log-probabilities and returned them. Turn each into probabilities first, with exp."),
+        (geometric.exp(), "You averaged log-probabilities, then took exp. Take exp first: the mean of probabilities."),
+        (geometric.softmax(dim=1), "You averaged log-probabilities, then made probabilities of them. Take exp first."),
+        (right.log().sum(dim=0), "You added up log-probabilities. Take exp first, then the mean."),
+        (right.softmax(dim=2).mean(dim=0), "You applied softmax to probabilities: exp is all that is needed."),
+        (model(mean_picture).exp(), pictures),
+        (right, "These are the probabilities of each copy, [5, N, 10]. Average over the copies."),
+        (right.mean(dim=(0, 1)), "You averaged over the images as well. Average over the copies alone: [N, 10]."),
+        (right.mean(dim=1), "You averaged over the images. Average over the five copies of each image: [N, 10]."),
+        (right.mean(dim=0).argmax(dim=1), "These are the predictions. Return the probabilities, [N, 10]."),
     ]
 
 
-def _wrong_divisors(one, other):
-    """Return standard errors with a wrong divisor, given both standard errors of six seeds, with explanations."""
-    right = math.hypot(one, other)
-    population = math.sqrt(5 / 6)  # factor on a standard deviation if n replaces n - 1
-    root_n = "divide by √n, since the mean of n seeds is surer than one"
-    ddof = "NumPy's std divides by n: say ddof=1, which divides by n - 1, as pandas and torch do."
+def _wrong_means(itself, *shifted):
+    """Return the results of averaging too few copies or dividing by the wrong number, with explanations."""
+    four = sum(shifted)
+    no_probabilities = "Your rows do not add up to 1."
     return [
-        (6**0.5 * right, f"That is the standard deviation: {root_n}."),
-        (6**0.5 * population * right, f"That is the standard deviation: {root_n}. And {ddof}"),
-        (6**0.5 * (one + other), f"You added the standard deviations: {root_n}, and add the squares."),
-        (population * right, f"Nearly right. {ddof}"),
-        (population * (one + other), f"Two things: the squares of the standard errors add up; and {ddof}"),
-        (right / 6**0.5, "You divided by n. The standard error is the standard deviation divided by √n."),
-        (population * right / 6**0.5, f"Two things: divide by √n, not by n; and {ddof}"),
-        (right / 2**0.5, "You divided by √12, for all seeds together. Each mean has six seeds only."),
-    ]
-
-
-def _wrong_lengths(before, after):
-    """Return the results of mistakes that only show for lists of different length, with explanations."""
-    plus = difference(before, after)[0]
-    (_, square), (_, later_square) = _mean_and_square(before), _mean_and_square(after)
-    n, m = len(before), len(after)
-    pooled = ((n - 1) * square + (m - 1) * later_square) / (n + m - 2)
-    same_n = "For 3 seeds against 8 you divided both by"
-    return [
-        ((plus, math.sqrt((square + later_square) / n)), f"{same_n} √3: the second list has 8."),
-        ((plus, math.sqrt((square + later_square) / m)), f"{same_n} √8: the first list has 3."),
-        ((plus, math.sqrt(square / m + later_square / n)), "You divided each by the other list's √n."),
-        ((plus, math.sqrt((square + later_square) * 2 / (n + m))), f"{same_n} their mean number. Each has its own."),
+        (itself, "These are the probabilities of the images as they are. Do your copies differ from them?"),
+        (four / 4, "The image itself is missing: average five pictures, not four."),
+        (four / 5, f"{no_probabilities} You divided by 5, but added up four: the image itself is missing."),
         (
-            (plus, math.sqrt(pooled / n + pooled / m)),
-            "You pooled the two spreads, as if they were equal. Keep them apart.",
+            four,
+            f"{no_probabilities} You added up the probabilities of four copies: take the mean, with the image itself.",
         ),
-        ((-plus, math.sqrt(square / n + later_square / m)), "Here the change is a loss: the gain is negative."),
+        (four + itself, f"{no_probabilities} You added up the five probabilities: take their mean."),
+        ((four + itself) / 4, f"{no_probabilities} There are five pictures, the image and four copies: divide by 5."),
     ]
 
 
-@exercises.add(
-    "With n seeds each, what is the standard error of one mean, and what is that of the difference?",
-    "The squares add up: spread² / n twice. Two standard errors of the difference are 2 * sqrt(2 * spread² / n).",
-    "Solve 2 * sqrt(2 * spread² / n) = gain for n, then round up: np.ceil.",
-)
-def seeds_needed(spread, gain):
-    return int(np.ceil(8 * (spread / gain) ** 2))
-
-
-@seeds_needed.checker
-def check_seeds_needed(ask):
-    """Check a spread and a gain for which each known mistake gives another number, then smaller and larger values."""
-    same(ask(0.08, 0.05), 21, WRONG_SEEDS, "For a spread of 0.08 and a gain of 0.05, 21 seeds each are needed.")
-    for spread, clear, seeds in [(0.08, 0.025, 82), (0.16, 0.1, 21), (0.3, 0.7, 2), (0.5, 0.03, 2223)]:
-        reason = f"Right for a spread of 0.08 and a gain of 0.05, but for {spread} and {clear} it is {seeds}."
-        same(ask(spread, clear), seeds, otherwise=reason)
-
-
-WRONG_SEEDS = {
-    20.48: "That is where the two are equal, but there are no parts of a seed: round up.",
-    20: "With 20 seeds two standard errors are still a little larger than the gain: round up.",
-    11: "You took the standard error of one mean. Both means are unsure: their squares add up.",
-    10.24: "You took the standard error of one mean. Both means are unsure: their squares add up. Then round up.",
-    6: "That makes one standard error as small as the gain. It should be two.",
-    5.12: "That makes one standard error as small as the gain. It should be two, and the number whole.",
-    3: "You asked for one standard error of one mean. Take two, and those of the difference of two means.",
-    41: "You added the two standard errors. Their squares add up.",
-    40.96: "You added the two standard errors. Their squares add up. Then round up.",
-    42: "That is the number of all trainings. Return how many seeds each of the two recipes needs.",
-    5: "The square is missing: the standard error falls with √n only, so n goes with the square of spread / gain.",
-    13: "The square is missing: the standard error falls with √n only, so n goes with the square of spread / gain.",
-    4: "gain and spread have changed places: a larger spread needs more seeds, a larger gain fewer.",
-    7: "You divided by n in place of √n: the standard error falls more slowly than that.",
-}
-
-
-@exercises.add(
-    "What is the target of one image? Ten numbers that add up to 1.",
-    "Each class gets epsilon / K, where K is the number of classes, and the right one 1 - epsilon on top of it.",
-    "The loss of an image is minus the sum of target times log-probability over the classes.",
-)
-def smoothed_loss(log_probs, labels, epsilon):
-    images, classes = log_probs.shape
-    target = torch.full((images, classes), epsilon / classes)
-    target[range(images), labels] += 1 - epsilon
-    return -(target * log_probs).sum(dim=1).mean()
-
-
-LOG_PROBS, FIVE_LABELS = (2 * random_numbers(5, 10, seed=5)).log_softmax(dim=1), torch.tensor([3, 0, 3, 9, 1])
-
-
-@smoothed_loss.checker
-def check_smoothed_loss(ask):
-    """Compare with torch: five images with ten classes, one image with three, epsilon 0 and epsilon 1."""
-    right = F.cross_entropy(LOG_PROBS, FIVE_LABELS, label_smoothing=0.3)
-    reason = "Look at the target of a single image first: ten numbers, all positive, that add up to 1."
-    same(ask(LOG_PROBS, FIVE_LABELS, 0.3), right, _wrong_losses(LOG_PROBS, FIVE_LABELS, 0.3), reason)
-    single = torch.tensor([[2.0, 1.0, -1.0]]).log_softmax(dim=1), torch.tensor([2])
-    reason = "Right for five images with ten classes, but not for one with three: is the 10 written into it?"
-    same(ask(*single, 0.3), F.cross_entropy(*single, label_smoothing=0.3), otherwise=reason)
-    reason = "With an epsilon of 0 nothing is smoothed: the loss is the negative log-likelihood."
-    same(ask(LOG_PROBS, FIVE_LABELS, 0.0), F.nll_loss(LOG_PROBS, FIVE_LABELS), otherwise=reason)
-    reason = "Right for an epsilon of 0.3, but not for 1, where all classes have the same share."
-    same(ask(LOG_PROBS, FIVE_LABELS, 1.0), -LOG_PROBS.mean(), otherwise=reason)
-
-
-def _wrong_losses(log_probs, labels, epsilon):
-    """Return the results of known mistakes for five images with ten classes, with explanations."""
-    losses = F.cross_entropy(log_probs, labels, label_smoothing=epsilon, reduction="none")  # [5]
-    plain = F.nll_loss(log_probs, labels, reduction="none")
-    others = -log_probs.sum(dim=1) - plain
-    probabilities = log_probs.exp()
-    target = (1 - epsilon) * F.one_hot(labels, 10) + epsilon / 10
-    over_probabilities = -(target * probabilities).sum(dim=1).mean()
-    smoothed = F.nll_loss(((1 - epsilon) * probabilities + epsilon / 10).log(), labels)
-    by_target = [(*target_of(epsilon), reason) for target_of, reason in WRONG_TARGETS]
-    return [
-        *(((right * plain + other * others).mean(), reason) for right, other, reason in by_target),
-        (losses.sum(), "You added up the losses of the images. Return their mean."),
-        (losses, "That is one loss an image. Return their mean, a single number."),
-        (-losses.mean(), "The sign: log-probabilities are negative, the loss is positive."),
-        (losses.mean() / 10, "You averaged over the classes as well. Sum over the classes, mean over the images."),
-        (smoothed, "You smoothed the network's probabilities. Smooth the target: what the loss asks for."),
-        (over_probabilities, "You multiplied the target by probabilities. Take the log-probabilities, as they came."),
+def _wrong_edges(model, images):
+    """Return the results of filling the edge with another value than the background, with explanations."""
+    replicated = F.pad(images, (1, 1, 1, 1), mode="replicate")
+    corners = [(1 - down, 1 - right) for down, right in STEPS.values()]
+    cuts = torch.stack([model(replicated[:, :, row : row + 28, column : column + 28]) for row, column in corners])
+    by_fill = [
+        (None, "What leaves the image at one edge comes in at the other: roll wraps around. Fill in images.min()."),
+        (0, "0 came in at the edge. In normalised images 0 is a grey; the background is images.min()."),
+        (images.mean().item(), "The mean, a grey, came in at the edge; the background is images.min()."),
+        (images.max().item(), "The brightest value came in at the edge. The background is the darkest, images.min()."),
     ]
+    filled = [(probabilities_of(model, images, fill=fill).mean(dim=0), reason) for fill, reason in by_fill]
+    repeated = "The pixels at the edge were repeated, and ink grows out of the picture there. Fill in images.min()."
+    return [*filled, (cuts.exp().mean(dim=0), repeated)]
 
 
-MORE_THAN_1, LESS_THAN_1 = (f"Your targets add up to {what} than 1:" for what in ("more", "less"))
-# For ten classes: the target of the right class, the target of the others, and the explanation
-WRONG_TARGETS = [
-    (lambda e: (1, 0), "Nothing is smoothed: that is the negative log-likelihood. Where is epsilon?"),
-    (lambda e: (1 - e, e / 9), "You spread epsilon over the nine wrong classes. Spread it over all ten."),
-    (lambda e: (1 - e, e / 10), f"{LESS_THAN_1} the right class gets epsilon / 10 too, on top of 1 - epsilon."),
-    (lambda e: (1 - e, 0), f"{LESS_THAN_1} epsilon is taken from the right class, but no class gets it."),
-    (lambda e: (1 - e + e / 10, e / 9), f"{MORE_THAN_1} each wrong class gets epsilon / 10, not epsilon / 9."),
-    (lambda e: (1 + e / 10, e / 10), f"{MORE_THAN_1} the right class gives epsilon away, and gets epsilon / 10 back."),
-    (lambda e: (1, e / 9), f"{MORE_THAN_1} the right class gives nothing away, and nine get epsilon / 9."),
-    (lambda e: (1, e / 10), f"{MORE_THAN_1} the right class gives nothing away, and nine get epsilon / 10."),
-    (lambda e: (1, e), f"{MORE_THAN_1} each class got all of epsilon. It is shared: epsilon / 10 each."),
-    (lambda e: (1 - e, e), f"{MORE_THAN_1} each wrong class got all of epsilon. It is shared: epsilon / 10 each."),
-    (lambda e: (e + (1 - e) / 10, (1 - e) / 10), "The shares have changed places: 1 - epsilon is spread in yours."),
-    (lambda e: (e / 10, e / 10), "That is the spread part alone. The right class has 1 - epsilon on top of it."),
-    (lambda e: (0, e / 10), "The wrong classes alone count here. The right one has most of the target."),
-    (lambda e: (1 - e - e / 10, -e / 10), "You subtracted the spread part. Both parts are added."),
-]
-
-
-@exercises.add(
-    "Which numbers belong to one channel? All images, all rows, all columns: dimensions 0, 2 and 3. In train mode they "
-    "give the mean and the variance to use; in eval mode the running values are used.",
-    "A [C] tensor meets [N, C, H, W] as mean[:, None, None]. The variance of x divides by n: var(..., correction=0).",
-    "Running values: (1 - momentum) times the old plus momentum times the batch's. For the variance that is the one "
-    "that divides by n - 1, which var gives unless it is told otherwise.",
-)
-def batch_norm(x, running_mean, running_var, training, momentum):
-    mean, var = running_mean, running_var
-    if training:
-        mean, var = x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3), correction=0)
-        running_mean = (1 - momentum) * running_mean + momentum * mean
-        running_var = (1 - momentum) * running_var + momentum * x.var(dim=(0, 2, 3))
-    normalised = (x - mean[:, None, None]) / torch.sqrt(var[:, None, None] + 1e-5)
-    return normalised, running_mean, running_var
-
-
-def channels(shape, seed):
-    """Return maps of this shape whose channels differ in mean and scale, with running means and variances."""
-    scale, mean = torch.tensor([2.0, 0.01, 0.5, 1.0, 3.0])[: shape[1]], torch.arange(1.0, 1 + shape[1])
-    x = random_numbers(*shape, seed=seed) * scale[:, None, None] + mean[:, None, None]
-    x = x + 0.3 * random_numbers(shape[0], 1, 1, 1, seed=seed)  # images differ in brightness
-    return x, 0.5 * mean + 0.2, 0.4 * scale + 0.3
-
-
-def torch_batch_norm(x, running_mean, running_var, training, momentum):
-    """Return the normalised maps and the new running values computed by torch."""
-    running_mean, running_var = running_mean.clone(), running_var.clone()
-    normalised = F.batch_norm(x, running_mean, running_var, training=training, momentum=momentum)
-    return normalised, running_mean, running_var
-
-
-@batch_norm.checker
-def check_batch_norm(ask):
-    """Compare with torch: a batch in both modes, then a single image with another momentum."""
-    batch = channels((4, 3, 5, 6), seed=1)
-    _check_mode(ask, (*batch, True, 0.25), "In train mode", _wrong_in_train_mode(*batch, 0.25))
-    _check_mode(ask, (*batch, False, 0.25), "In eval mode", _wrong_in_eval_mode(*batch, 0.25))
-    case = "Right for one batch, but for a single image of two channels and a momentum of 0.1"
-    single = channels((1, 2, 3, 4), seed=2)
-    for training in (True, False):
-        _check_mode(ask, (*single, training, 0.1), case, [[], [], []])
-
-
-def _check_mode(ask, arguments, case, wrong):
-    """Compare each of the three results, then check that the arguments were not changed in place."""
-    passed = [value.clone().as_subclass(PassedByReference) for value in arguments[:3]]
-    found, right = ask(*passed, *arguments[3:]), torch_batch_norm(*arguments)
-    count = len(found) if isinstance(found, (tuple, list)) else 1
-    if count != 3:
-        raise NotYet(f"Return three things, the result, running_mean and running_var. Yours: {count}.")
-    for name, one, other, mistakes in zip(["the result", "running_mean", "running_var"], found, right, wrong):
-        same(one, other, mistakes, f"{case}, {name} is not right.")
-    for name, before, after in zip(["x", "running_mean", "running_var"], arguments, passed):
-        if not torch.equal(before, after):
-            raise NotYet(
-                f"The answer is right, but you changed {name} in place. Leave it as it is: return new tensors."
-            )
-
-
-def _wrong_in_train_mode(x, running_mean, running_var, momentum):
-    """Return the known mistakes for each of the three results."""
-    mean, var, divided_by_n = x.mean((0, 2, 3)), x.var((0, 2, 3)), x.var((0, 2, 3), correction=0)
-    into_variance = [
-        (divided_by_n, "your running variance takes the one that divides by n. Here it is n - 1, as in PyTorch."),
-        (var.sqrt(), "your running variance takes the standard deviation. Take the variance, its square."),
-        (divided_by_n.sqrt(), "your running variance takes the standard deviation. Take the variance, its square."),
-        (x.var(), "your running variance takes that of all channels. Each channel has its own."),
+def _wrong_copies(model, images):
+    """Return the results of other copies than the four, or of a model in train mode, with explanations."""
+    around = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    diagonal = [(down, right) for down, right in around if down and right]
+    by_steps = [
+        (around, "You took nine pictures, those shifted along the diagonals too. Take the image and four copies."),
+        ([(0, 0), *diagonal], "Your copies are shifted along the diagonals: up, down, left or right, one at a time."),
+        ([(0, 0), (-1, 0), (1, 0)], "The copies shifted to the left and to the right are missing."),
+        ([(0, 0), (0, -1), (0, 1)], "The copies shifted up and down are missing."),
+        ([(2 * down, 2 * right) for down, right in STEPS.values()], "Your copies are shifted by two pixels, not one."),
     ]
-    return (
-        _wrong_maps(x, running_mean, running_var, momentum),
-        _wrong_running(running_mean, mean, momentum, "mean"),
-        [
-            *_wrong_running(running_var, var, momentum, "variance"),
-            *((running_var.lerp(one, momentum), f"In train mode {reason}") for one, reason in into_variance),
-        ],
-    )
-
-
-def _normalised(x, mean, var):
-    return (x - mean) / (var + 1e-5).sqrt()
-
-
-def _wrong_maps(x, running_mean, running_var, momentum):
-    """Yield the maps that known mistakes give in train mode, with explanations."""
-    mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0)
-    yield from _wrong_formulas(x, mean[:, None, None], var[:, None, None])
-    new_mean, new_var = torch_batch_norm(x, running_mean, running_var, True, momentum)[1:]
-    for one, other, reason in [
-        (running_mean, running_var, "you used the running values. Use this batch's mean and variance."),
-        (mean, running_var, "you used the running variance. Use this batch's."),
-        (running_mean, var, "you used the running mean. Use this batch's."),
-        (new_mean, new_var, "you used the new running values. Use this batch's mean and variance."),
-        (mean, x.var((0, 2, 3)), "the maps are normalised by the variance that divides by n, not n - 1."),
-    ]:
-        yield _normalised(x, one[:, None, None], other[:, None, None]), f"In train mode {reason}"
-    for dims, reason in WRONG_DIMENSIONS:
-        for correction in (0, 1):
-            other = _normalised(x, x.mean(dims, keepdim=True), x.var(dims, correction=correction, keepdim=True))
-            yield other, f"In train mode {reason} Average over dimensions 0, 2 and 3."
-
-
-def _wrong_formulas(x, mean, var):
-    """Return the maps for wrong formulas with the right mean and variance, both [C, 1, 1]."""
-    std, centred = (var + 1e-5).sqrt(), x - mean
-    return [
-        (maps, f"In train mode {reason}")
-        for maps, reason in [
-            (centred / (var + 1e-5), "you divided by the variance. Divide by its square root."),
-            (centred / (var.sqrt() + 1e-5), "you added 0.00001 to the standard deviation. Add it to the variance."),
-            (centred / var.sqrt(), "0.00001 is missing: without it a channel without spread would divide by 0."),
-            (centred * std, "you multiplied by the standard deviation. Divide by it."),
-            (centred, "you subtracted the mean alone. Divide by the standard deviation too."),
-            (x / std, "you divided by the standard deviation alone. Subtract the mean first."),
-            (x - mean / std, "parentheses are missing: subtract first, then divide."),
-            (-centred / std, "you turned the sign: it is x minus the mean."),
-            (x, "the maps came back as they were."),
-        ]
+    background, piled = images.min().item(), [images]
+    for name in ("up", "down", "left", "right"):
+        piled.append(moved(piled[-1], *STEPS[name], background))
+    in_order = "Each of your copies is a shift of the copy before it. Begin each with the image as it came."
+    averages = [
+        *[(probabilities_of(model, images, steps).mean(dim=0), reason) for steps, reason in by_steps],
+        (torch.stack([model(copy) for copy in piled]).exp().mean(dim=0), in_order),
     ]
-
-
-WRONG_DIMENSIONS = [
-    ((0, 1, 2, 3), "you normalised all channels together. Each channel has its own mean and variance."),
-    ((2, 3), "you normalised each map of each image by itself. A channel's maps of all images belong together."),
-    ((1, 2, 3), "you normalised each image by itself. A channel's maps of all images belong together."),
-    ((0,), "you normalised each pixel by itself. All places of a channel belong together."),
-    ((1,), "you normalised over the channels. Each channel has its own mean and variance."),
-]
-
-
-def _wrong_running(old, batch, momentum, name):
-    return [
-        (value, f"In train mode {reason}")
-        for value, reason in [
-            (old, f"the running {name} moves: by momentum towards this batch's {name}."),
-            (batch, f"you returned the {name} of this batch. The running one moves by momentum towards it."),
-            (
-                batch.lerp(old, momentum),
-                f"the shares of your running {name} have changed places: momentum is the share of the batch here.",
-            ),
-            ((old + batch) / 2, f"your running {name} is the mean of both. Momentum is the share of the batch."),
-            (old + momentum * batch, f"your running {name} grows: the old one keeps the share 1 - momentum only."),
-        ]
-    ]
-
-
-def _wrong_in_eval_mode(x, running_mean, running_var, momentum):
-    in_train_mode, new_mean, new_var = torch_batch_norm(x, running_mean, running_var, True, momentum)
-    mean, var = running_mean[:, None, None], running_var[:, None, None]
-    batch = "In eval mode you used this batch's mean and variance. Use the running ones: a single image has no batch."
-    root = "In eval mode you divided by the variance, running_var. Divide by its square root."
-    still = "In eval mode nothing is collected: return the running values as they came."
-    return (
-        [
-            (in_train_mode, batch),
-            (_normalised(x, new_mean[:, None, None], new_var[:, None, None]), still),
-            ((x - mean) / var, root),
-            ((x - mean) / (var + 1e-5), root),
-            (x, "In eval mode the maps came back as they were. Normalise them by the running values."),
-        ],
-        [(new_mean, still), (x.mean((0, 2, 3)), still)],
-        [(new_var, still), (x.var((0, 2, 3)), still), (x.var((0, 2, 3), correction=0), still)],
-    )
+    in_train_mode = probabilities_of(model.train(), images).mean(dim=0)
+    model.eval()
+    reason = "The model came in train mode and you left it there, with dropout on: call model.eval() first."
+    return [*averages, (in_train_mode, reason)]

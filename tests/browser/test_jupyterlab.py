@@ -89,9 +89,9 @@ def test_run_all_in_jupyterlab(name, lab, browser):
         assert [cell["errors"] for cell in cells if cell["errors"]] == []
         if name == "02_network":
             assert shown_nodes(netron(page), nodes_of(MODEL)) == nodes_of(MODEL)
-        if name == "07_deployment":
+        if name == "09_deployment":
             assert shown_nodes(netron(page), ["QuantizeLinear"])["QuantizeLinear"] == 8
-        if name == "04_predictions":
+        if name == "05_predictions":
             check_pad(page)
         visit.screenshot(f"lab-{name}")
         foreign = [trouble for trouble in visit.troubles if trouble.startswith("foreign")]

@@ -1,433 +1,383 @@
-"""04_predictions: the misconceptions that the checkers know, right answers in other styles, probes for the mutants."""
+"""04_training: the misconceptions that the checkers know, right answers in other styles, and probes for the mutants."""
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.metrics import confusion_matrix, precision_score, recall_score
 
 from mnist_helpers.exercises.chapter_04 import (
-    LOG_PROBS,
-    PICTURES,
-    SOME_LABELS,
-    SOME_PREDICTIONS,
-    Tiny,
-    answers_of_any_kind,
+    FIVE_LABELS,
+    LOGITS,
+    TWO_BATCHES,
+    Watched,
+    WatchedSGD,
+    answered,
     exercises,  # noqa: F401
-    inked_images,
-    random_classes,
-    random_matrix,
     random_numbers,
 )
 
 
-def marks(labels, predictions):
-    matrix = torch.zeros(10, 10)
-    matrix[labels, predictions] += 1
-    return matrix
+def unstable_loss(logits, labels):
+    powers = logits.exp()
+    return -(powers / powers.sum(dim=1, keepdim=True)).log()[range(len(labels)), labels].mean()
 
 
-def by_bincount(labels, predictions):
-    return torch.bincount(10 * labels + predictions, minlength=100).reshape(10, 10)
+def unstable_log_sum(logits, labels):
+    return -(logits - logits.exp().sum(dim=1, keepdim=True).log())[range(len(labels)), labels].mean()
 
 
-def up_to_the_largest(labels, predictions):
-    size = int(labels.max()) + 1
-    return confusion_matrix(labels, predictions, labels=range(size))
+def shifted_by_the_batch(logits, labels):
+    return unstable_log_sum(logits - logits.max(), labels)
 
 
-def fractions(matrix, digit, precision_sum=None, recall_sum=None):
-    """Precision and recall, with other sums to divide by."""
-    right = matrix[digit, digit]
-    answers, images = matrix[:, digit].sum(), matrix[digit].sum()
-    precision_sum, recall_sum = precision_sum or answers, recall_sum or images
-    return right / precision_sum if answers else 0.0, right / recall_sum
+def one_hot_mean(logits, labels):
+    return -(F.one_hot(labels, logits.shape[1]) * logits.log_softmax(dim=1)).mean()
 
 
-def unguarded(matrix, digit):
-    with np.errstate(invalid="ignore"):
-        return matrix[digit, digit] / matrix[:, digit].sum(), matrix[digit, digit] / matrix[digit].sum()
+def damped(weight, gradient, velocity, learning_rate, momentum):
+    velocity = momentum * velocity + (1 - momentum) * gradient
+    return weight - learning_rate * velocity, velocity
 
 
-def only_if(rule, invert=lambda picture: 255 - picture):
-    """Invert the pictures for which the rule holds."""
-    return lambda picture: invert(picture) if rule(picture) else picture
+def rate_in_velocity(weight, gradient, velocity, learning_rate, momentum):
+    velocity = momentum * velocity + learning_rate * gradient
+    return weight - velocity, velocity
 
 
-def light_border(picture):
-    return np.median(np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])) > 127
+def step_with(*calls, in_train_mode=True, result=lambda loss: loss.item(), loss_of=F.nll_loss):
+    """A training step that makes these calls, in this order."""
+
+    def train_step(model, optimizer, images, labels):
+        model.train(model.training or in_train_mode)
+        loss = None
+        for call in calls:
+            if call == "loss":
+                loss = loss_of(model(images), labels)
+            elif call == "backward":
+                loss.backward()
+            else:
+                getattr(optimizer, call)()
+        return result(loss)
+
+    return train_step
 
 
-def accuracy_of(choose):
-    """The accuracy of the answers that `choose` takes out of all, the surest first, given how many to refuse."""
-
-    def refuse(confidence, right, share):
-        chosen = choose(confidence.argsort(descending=True), round(share * len(right)))
-        return right[chosen].float().mean()
-
-    return refuse
+def loss_after_the_step(model, optimizer, images, labels):
+    step_with("zero_grad", "loss", "backward", "step")(model, optimizer, images, labels)
+    with torch.no_grad():
+        return F.nll_loss(model(images), labels).item()
 
 
-def kept(confidence, share):
-    return confidence.argsort(descending=True)[: len(confidence) - round(share * len(confidence))]
+def log_probs_of(model, images):
+    with torch.inference_mode():
+        return model.eval()(images)
 
 
-def shifted(images, down, right, fill):
-    """The images on a sheet of `fill`, so many pixels lower and further to the right."""
-    sheet = torch.full((len(images), 1, 32, 32), fill)
-    sheet[:, :, 2 + down : 30 + down, 2 + right : 30 + right] = images
-    return sheet[:, :, 2:30, 2:30]
+def mean_of_batches(model, images, labels):
+    batches = zip(images.split(64), labels.split(64))
+    return np.mean([(log_probs_of(model, x).argmax(dim=1) == y).float().mean().item() for x, y in batches])
 
 
-CROSS = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)]
-
-
-def averaged(
-    steps=CROSS, fill=torch.min, move=shifted, result=lambda log_probs: log_probs.exp().mean(dim=0), mode=None
-):
-    """Test-time averaging with these steps, this value at the edge, this way to shift and to average."""
-
-    def average_over_shifts(model, images):
-        model.train(bool(mode))
-        with torch.no_grad():
-            return result(torch.stack([model(move(images, *step, float(fill(images)))) for step in steps]))
-
-    return average_over_shifts
-
-
-def rolled(images, down, right, fill):
-    return images.roll((down, right), (2, 3))
-
-
-def replicated(images, down, right, fill):
-    padded = F.pad(images, (1, 1, 1, 1), mode="replicate")
-    return padded[:, :, 1 - down : 29 - down, 1 - right : 29 - right]
-
-
-def pictures_averaged(model, images):
-    pictures = [shifted(images, *step, images.min().item()) for step in CROSS]
-    return model.eval()(torch.stack(pictures).mean(dim=0)).exp()
-
-
-def piled_up(model, images):
-    model.eval()
-    background, total, copies = images.min().item(), model(images).exp(), images
-    for step in CROSS[1:]:
-        copies = shifted(copies, *step, background)
-        total = total + model(copies).exp()
-    return total / 5
+def eval_forgotten(model, images, labels):
+    with torch.inference_mode():
+        return (model(images).argmax(dim=1) == labels).float().mean().item()
 
 
 # exercise: {misconception: what a student who holds it writes}
 WRONG = {
-    "predicted": {
-        "argmax over the images": lambda log_probs: log_probs.argmax(dim=0),
-        "one number for the whole batch": lambda log_probs: log_probs.argmax(),
-        "largest value in place of its place": lambda log_probs: log_probs.max(dim=1).values,
-        "confidence": lambda log_probs: log_probs.exp().amax(dim=1),
-        "argmin": lambda log_probs: log_probs.argmin(dim=1),
-        "both things that max returns": lambda log_probs: log_probs.max(dim=1),
-        "keepdim": lambda log_probs: log_probs.argmax(dim=1, keepdim=True),
-        "counted from 1": lambda log_probs: log_probs.argmax(dim=1) + 1,
-        "one-hot": lambda log_probs: F.one_hot(log_probs.argmax(dim=1), 10),
-        "squeezed": lambda log_probs: log_probs.argmax(dim=1).squeeze(),
-        "as many answers as classes where both are ten": lambda log_probs: log_probs.argmax(
-            dim=0 if len(log_probs) == 10 else 1
+    "mean_accuracy": {
+        "mean of the batches' accuracies": lambda correct, sizes: np.mean(np.array(correct) / np.array(sizes)),
+        "divided by the number of batches": lambda correct, sizes: sum(correct) / len(sizes),
+        "per cent": lambda correct, sizes: 100 * sum(correct) / sum(sizes),
+        "only the last batch": lambda correct, sizes: correct[-1] / sizes[-1],
+        "only the first batch": lambda correct, sizes: correct[0] / sizes[0],
+        "last batch taken for full": lambda correct, sizes: sum(correct) / (len(sizes) * sizes[0]),
+        "one accuracy a batch": lambda correct, sizes: [c / s for c, s in zip(correct, sizes)],
+        "count": lambda correct, sizes: sum(correct),
+        "share of the wrong ones": lambda correct, sizes: 1 - sum(correct) / sum(sizes),
+    },
+    "loss_from_logits": {
+        "softmax applied twice": lambda logits, labels: F.cross_entropy(logits.softmax(dim=1), labels),
+        "nll of raw logits": lambda logits, labels: F.nll_loss(logits, labels),
+        "logarithm forgotten": lambda logits, labels: F.nll_loss(logits.softmax(dim=1), labels),
+        "sum in place of mean": lambda logits, labels: F.cross_entropy(logits, labels, reduction="sum"),
+        "one loss an image": lambda logits, labels: F.cross_entropy(logits, labels, reduction="none"),
+        "sign forgotten": lambda logits, labels: -F.cross_entropy(logits, labels),
+        "softmax over the images": lambda logits, labels: F.nll_loss(logits.log_softmax(dim=0), labels),
+        "softmax over the whole batch": lambda logits, labels: F.nll_loss(
+            (logits.exp() / logits.exp().sum()).log(), labels
+        ),
+        "logarithm of the logits": lambda logits, labels: F.nll_loss(logits.log(), labels),
+        "mean over all classes": lambda logits, labels: -logits.log_softmax(dim=1).mean(),
+        "one-hot, mean over its zeros too": one_hot_mean,
+        "base 10": lambda logits, labels: -logits.softmax(dim=1).log10()[range(len(labels)), labels].mean(),
+        "base 2": lambda logits, labels: -logits.softmax(dim=1).log2()[range(len(labels)), labels].mean(),
+        "overflow, softmax": unstable_loss,
+        "overflow, logarithm of the sum": unstable_log_sum,
+        "logarithm of a probability of 0": lambda logits, labels: F.nll_loss(logits.softmax(dim=1).log(), labels),
+        "a small number against log(0)": lambda logits, labels: F.nll_loss(
+            (logits.softmax(dim=1) + 1e-9).log(), labels
+        ),
+        "largest logit of the batch subtracted": shifted_by_the_batch,
+        "ten classes written into it": lambda logits, labels: F.cross_entropy(logits, labels) * (logits.shape[1] / 10),
+    },
+    "sgd_step": {
+        "plus in place of minus": lambda w, g, v, rate, momentum: (w + rate * (momentum * v + g), momentum * v + g),
+        "old velocity used": lambda w, g, v, rate, momentum: (w - rate * v, momentum * v + g),
+        "gradient alone used": lambda w, g, v, rate, momentum: (w - rate * g, momentum * v + g),
+        "momentum ignored": lambda w, g, v, rate, momentum: (w - rate * g, v),
+        "old velocity returned": lambda w, g, v, rate, momentum: (w - rate * (momentum * v + g), v),
+        "learning rate inside the velocity": rate_in_velocity,
+        "damped": damped,
+        "momentum on the weight": lambda w, g, v, rate, momentum: (momentum * w - rate * g, v),
+        "weight shrunk too": lambda w, g, v, rate, momentum: (
+            momentum * w - rate * (momentum * v + g),
+            momentum * v + g,
+        ),
+        "Nesterov": lambda w, g, v, rate, momentum: (
+            w - rate * (g + momentum * (momentum * v + g)),
+            momentum * v + g,
+        ),
+        "learning rate forgotten": lambda w, g, v, rate, momentum: (w - (momentum * v + g), momentum * v + g),
+        "gradient subtracted from the velocity": lambda w, g, v, rate, momentum: (
+            w + rate * (momentum * v - g),
+            momentum * v - g,
+        ),
+        "velocity that points downhill": lambda w, g, v, rate, momentum: (
+            w + (momentum * v - rate * g),
+            momentum * v - rate * g,
+        ),
+        "changed places": lambda w, g, v, rate, momentum: (momentum * v + g, w - rate * (momentum * v + g)),
+        "weight alone returned": lambda w, g, v, rate, momentum: w - rate * (momentum * v + g),
+        "momentum written into it": lambda w, g, v, rate, momentum: (w - rate * (0.8 * v + g), 0.8 * v + g),
+    },
+    "train_step": {
+        "zero_grad forgotten": step_with("loss", "backward", "step"),
+        "step forgotten": step_with("zero_grad", "loss", "backward"),
+        "backward forgotten": step_with("zero_grad", "loss", "step"),
+        "left in eval mode": step_with("zero_grad", "loss", "backward", "step", in_train_mode=False),
+        "step before backward": step_with("zero_grad", "loss", "step", "backward"),
+        "zero_grad after backward": step_with("loss", "backward", "zero_grad", "step"),
+        "loss after the step": loss_after_the_step,
+        "sum in place of mean": step_with(
+            "zero_grad", "loss", "backward", "step", loss_of=lambda p, y: F.nll_loss(p, y, reduction="sum")
+        ),
+        "sign of the loss": step_with("zero_grad", "loss", "backward", "step", loss_of=lambda p, y: -F.nll_loss(p, y)),
+        "two steps": step_with("zero_grad", "loss", "backward", "step", "step"),
+        "model not called": lambda model, optimizer, images, labels: 0.0,
+        "log-probabilities returned": step_with(
+            "zero_grad", "loss", "backward", "step", result=lambda loss: [loss.item()] * 10
+        ),
+        "sum returned": lambda model, optimizer, images, labels: (
+            len(labels) * step_with("zero_grad", "loss", "backward", "step")(model, optimizer, images, labels)
         ),
     },
-    "confusion": {
-        "transposed": lambda labels, predictions: by_bincount(predictions, labels),
-        "share of all images": lambda labels, predictions: by_bincount(labels, predictions) / len(labels),
-        "share of each row": lambda labels, predictions: confusion_matrix(
-            labels, predictions, labels=range(10), normalize="true"
+    "accuracy_of": {
+        "eval forgotten": eval_forgotten,
+        "argmax over the images": lambda model, images, labels: (
+            (log_probs_of(model, images).argmax(dim=0) == labels).float().mean()
         ),
-        "share of each column": lambda labels, predictions: confusion_matrix(
-            labels, predictions, labels=range(10), normalize="pred"
+        "argmax over everything": lambda model, images, labels: (
+            (log_probs_of(model, images).argmax() == labels).float().mean()
         ),
-        "repeats lost": marks,
-        "classes that occur only": confusion_matrix,
-        "up to the largest class": up_to_the_largest,
-        "not reshaped": lambda labels, predictions: by_bincount(labels, predictions).flatten(),
-        "right answers only": lambda labels, predictions: by_bincount(labels, predictions) * torch.eye(10),
-        "mistakes only": lambda labels, predictions: by_bincount(labels, predictions) * (1 - torch.eye(10)),
-        "diagonal": lambda labels, predictions: by_bincount(labels, predictions).diag(),
-        "too small a type": lambda labels, predictions: by_bincount(labels, predictions).to(torch.uint8),
+        "count in place of share": lambda model, images, labels: (
+            log_probs_of(model, images).argmax(dim=1) == labels
+        ).sum(),
+        "per cent": lambda model, images, labels: (
+            100 * (log_probs_of(model, images).argmax(dim=1) == labels).float().mean()
+        ),
+        "share of the wrong ones": lambda model, images, labels: (
+            (log_probs_of(model, images).argmax(dim=1) != labels).float().mean()
+        ),
+        "whole-number division": lambda model, images, labels: (
+            (log_probs_of(model, images).argmax(dim=1) == labels).sum() // len(labels)
+        ),
+        "least likely class": lambda model, images, labels: (
+            (log_probs_of(model, images).argmin(dim=1) == labels).float().mean()
+        ),
+        "one answer an image": lambda model, images, labels: log_probs_of(model, images).argmax(dim=1) == labels,
+        "not compared": lambda model, images, labels: log_probs_of(model, images).argmax(dim=1),
+        "gradients recorded": lambda model, images, labels: (
+            (model.eval()(images).argmax(dim=1) == labels).float().mean()
+        ),
+        "mean of unequal batches": mean_of_batches,
+        "model not called": lambda model, images, labels: 0.6,
     },
-    "precision_recall": {
-        "swapped": lambda matrix, digit: fractions(matrix.T, digit),
-        "accuracy twice": lambda matrix, digit: [np.trace(matrix) / matrix.sum()] * 2,
-        "divided by all images": lambda matrix, digit: fractions(matrix, digit, matrix.sum(), matrix.sum()),
-        "beside the diagonal": lambda matrix, digit: 1 - np.array(fractions(matrix, digit)),
-        "divided by the mistakes": lambda matrix, digit: fractions(
-            matrix,
-            digit,
-            matrix[:, digit].sum() - matrix[digit, digit],
-            matrix[digit].sum() - matrix[digit, digit],
+    "choose": {
+        "chosen by the test set": lambda validation, test: (np.argmax(test), max(test)),
+        "the best test accuracy reported": lambda validation, test: (np.argmax(validation), max(test)),
+        "validation accuracy reported": lambda validation, test: (np.argmax(validation), max(validation)),
+        "chosen by the mean of both": lambda validation, test: (
+            best := int(np.argmax(np.add(validation, test))),
+            test[best],
         ),
-        "precision twice": lambda matrix, digit: fractions(matrix, digit, recall_sum=matrix[:, digit].sum()),
-        "recall twice": lambda matrix, digit: fractions(matrix, digit, matrix[digit].sum()),
-        "accuracy in place of recall": lambda matrix, digit: (
-            fractions(matrix, digit)[0],
-            np.trace(matrix) / matrix.sum(),
+        "mean of both reported": lambda validation, test: (
+            best := int(np.argmax(validation)),
+            (validation[best] + test[best]) / 2,
         ),
-        "sums in place of shares": lambda matrix, digit: (matrix[:, digit].sum(), matrix[digit].sum()),
-        "per cent": lambda matrix, digit: 100 * np.array(fractions(matrix, digit)),
-        "whole-number division": lambda matrix, digit: np.array(fractions(matrix, digit)) // 1,
-        "precision alone": lambda matrix, digit: fractions(matrix, digit)[0],
-        "recall alone": lambda matrix, digit: fractions(matrix, digit)[1],
-        "one digit written into it": lambda matrix, digit: fractions(matrix, 3),
-        "never predicted": unguarded,
-        "never predicted counts as right": lambda matrix, digit: (
-            fractions(matrix, digit) if matrix[:, digit].any() else (1.0, 0.0)
-        ),
-    },
-    "light_on_black": {
-        "never inverts": lambda picture: picture,
-        "always inverts": lambda picture: 255 - picture,
-        "inverts the dark paper": only_if(lambda picture: not light_border(picture)),
-        "1 - x on uint8": only_if(light_border, lambda picture: 1 - picture),
-        "1 - x on floats": only_if(light_border, lambda picture: 1 - picture.float()),
-        "scaled to 0..1": only_if(light_border, lambda picture: 1 - picture / 255),
-        "sign turned": only_if(light_border, lambda picture: -picture.float()),
-        "subtracted from 256": only_if(light_border, lambda picture: 256 - picture.int()),
-        "subtracted from the largest": only_if(light_border, lambda picture: picture.max() - picture),
-        "black and white": lambda picture: 255 * (only_if(light_border)(picture) > 127),
-        "turned upside down": only_if(light_border, lambda picture: picture.flip(0)),
-        "mirrored": only_if(light_border, lambda picture: picture.flip(1)),
-        "transposed": only_if(light_border, lambda picture: picture.T),
-        "mean of all": only_if(lambda picture: picture.float().mean() > 127),
-        "middle is paper": only_if(lambda picture: picture[len(picture) // 2, len(picture[0]) // 2] > 127),
-        "middle is ink": only_if(lambda picture: picture[len(picture) // 2, len(picture[0]) // 2] < 127),
-        "one corner": only_if(lambda picture: picture[0, 0] > 127),
-        "brightest pixel of the border": only_if(
-            lambda picture: max(picture[0].max(), picture[-1].max(), picture[:, 0].max(), picture[:, -1].max()) > 127
-        ),
-    },
-    "refuse": {
-        "the most confident refused": accuracy_of(lambda order, refused: order[refused:]),
-        "accuracy of the refused ones": accuracy_of(lambda order, refused: order[len(order) - refused :]),
-        "share kept": accuracy_of(lambda order, refused: order[:refused]),
-        "share as a threshold": lambda confidence, right, share: right[confidence > share].float().mean(),
-        "1 - share as a threshold": lambda confidence, right, share: right[confidence > 1 - share].float().mean(),
-        "divided by all": lambda confidence, right, share: right[kept(confidence, share)].sum() / len(right),
-        "not sorted": accuracy_of(lambda order, refused: slice(0, len(order) - refused)),
-        "not sorted, the first refused": accuracy_of(lambda order, refused: slice(refused, None)),
-        "nothing refused": lambda confidence, right, share: right.float().mean(),
-        "share of the mistakes": lambda confidence, right, share: (~right[kept(confidence, share)]).float().mean(),
-        "count": lambda confidence, right, share: right[kept(confidence, share)].sum(),
-        "per cent": lambda confidence, right, share: 100 * right[kept(confidence, share)].float().mean(),
-        "mean confidence": lambda confidence, right, share: confidence[kept(confidence, share)].mean(),
-        "one answer each": lambda confidence, right, share: right[kept(confidence, share)],
-        "[:-0] is empty": accuracy_of(lambda order, refused: order[:-refused]),
-        "five written into it": accuracy_of(lambda order, refused: order[: len(order) - min(5, refused)]),
-        "the edge refused too": lambda confidence, right, share: (
-            right[confidence > confidence.quantile(share)].float().mean()
-        ),
-    },
-    "average_over_shifts": {
-        "log-probabilities averaged": averaged(result=lambda log_probs: log_probs.mean(dim=0)),
-        "exp after the mean": averaged(result=lambda log_probs: log_probs.mean(dim=0).exp()),
-        "softmax after the mean": averaged(result=lambda log_probs: log_probs.mean(dim=0).softmax(dim=1)),
-        "log-probabilities added up": averaged(result=lambda log_probs: log_probs.sum(dim=0)),
-        "wrapped around": averaged(move=rolled),
-        "filled with 0": averaged(fill=lambda images: 0),
-        "filled with the mean": averaged(fill=torch.mean),
-        "filled with the brightest": averaged(fill=torch.max),
-        "edges repeated": averaged(move=replicated),
-        "black of normalised images written into it": averaged(fill=lambda images: -0.1307 / 0.3081),
-        "0 where the background is not black": averaged(fill=lambda images: images.min() if images.min() < 0 else 0),
-        "eval forgotten": averaged(mode="train"),
-        "unshifted forgotten": averaged(CROSS[1:]),
-        "unshifted forgotten, divided by 5": averaged(
-            CROSS[1:], result=lambda log_probs: log_probs.exp().sum(dim=0) / 5
-        ),
-        "sum of the four copies": averaged(CROSS[1:], result=lambda log_probs: log_probs.exp().sum(dim=0)),
-        "divided by 4": averaged(result=lambda log_probs: log_probs.exp().sum(dim=0) / 4),
-        "not shifted": averaged([(0, 0)]),
-        "sum in place of mean": averaged(result=lambda log_probs: log_probs.exp().sum(dim=0)),
-        "diagonals too": averaged([(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]),
-        "diagonals in place of the sides": averaged([(0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)]),
-        "up and down only": averaged(CROSS[:3]),
-        "left and right only": averaged([(0, 0), (0, -1), (0, 1)]),
-        "two pixels": averaged([(2 * down, 2 * right) for down, right in CROSS]),
-        "each copy from the one before": piled_up,
-        "pictures averaged": pictures_averaged,
-        "softmax of probabilities": averaged(result=lambda log_probs: log_probs.exp().softmax(dim=2).mean(dim=0)),
-        "not averaged": averaged(result=torch.exp),
-        "averaged over everything": averaged(result=lambda log_probs: log_probs.exp().mean(dim=(0, 1))),
-        "averaged over the images": averaged(result=lambda log_probs: log_probs.exp().mean(dim=1)),
-        "predictions": averaged(result=lambda log_probs: log_probs.exp().mean(dim=0).argmax(dim=1)),
-        "two mistakes at once": averaged(mode="train", fill=lambda images: 0),
-        "two mistakes at once, no probabilities": averaged(CROSS[1:], result=lambda log_probs: log_probs.mean(dim=0)),
-        "batch of one squeezed": averaged(result=lambda log_probs: log_probs.exp().mean(dim=0).squeeze()),
+        "mean of all candidates reported": lambda validation, test: (np.argmax(validation), np.mean(test)),
+        "changed places": lambda validation, test: (test[np.argmax(validation)], np.argmax(validation)),
+        "index alone": lambda validation, test: np.argmax(validation),
+        "accuracy alone": lambda validation, test: test[np.argmax(validation)],
+        "counted from 1": lambda validation, test: (np.argmax(validation) + 1, test[np.argmax(validation)]),
     },
 }
 
 
-def looped_classes(log_probs):
-    classes = []
-    for row in log_probs.tolist():
-        classes.append(row.index(max(row)))
-    return classes
+def counted(correct, sizes):
+    right = total = 0
+    for correct_in_batch, size in zip(correct, sizes):
+        right += correct_in_batch
+        total += size
+    return torch.tensor(right / total)
 
 
-def numpy_confusion(labels, predictions):
-    matrix = np.zeros((10, 10))
-    np.add.at(matrix, (labels.numpy(), predictions.numpy()), 1)
-    return matrix
+def looped_loss(logits, labels):
+    total = 0.0
+    for row, label in zip(logits.double().tolist(), labels.tolist()):
+        largest = max(row)
+        total += largest + np.log(sum(np.exp(z - largest) for z in row)) - row[label]
+    return total / len(labels)
 
 
-def listed_confusion(labels, predictions):
-    pairs = list(zip(labels.tolist(), predictions.tolist()))
-    return [[pairs.count((row, column)) for column in range(10)] for row in range(10)]
+def numpy_loss(logits, labels):
+    shifted = logits.numpy() - logits.numpy().max(axis=1, keepdims=True)
+    log_probs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return -np.mean(log_probs[np.arange(len(labels)), labels.numpy()])
 
 
-def looped_rates(matrix, digit):
-    right = answers = images = 0
-    for row in range(len(matrix)):
-        for column in range(len(matrix)):
-            right += int(matrix[row][column]) if row == column == digit else 0
-            answers += int(matrix[row][column]) if column == digit else 0
-            images += int(matrix[row][column]) if row == digit else 0
-    return [right / answers if answers else 0.0, right / images]
+def in_place_step(weight, gradient, velocity, learning_rate, momentum):
+    velocity.mul_(momentum).add_(gradient)
+    weight -= learning_rate * velocity
+    return [weight, velocity]
 
 
-def rates_by_scikit_learn(matrix, digit):
-    rows, columns = np.indices(matrix.shape)
-    labels, predictions = np.repeat(rows, matrix.flatten()), np.repeat(columns, matrix.flatten())
-    options = {"labels": [digit], "average": "macro", "zero_division": 0}
-    return precision_score(labels, predictions, **options), recall_score(labels, predictions, **options)
+def numpy_step(weight, gradient, velocity, learning_rate, momentum):
+    new = momentum * velocity.double().numpy() + gradient.double().numpy()
+    return weight.double().numpy() - learning_rate * new, new
 
 
-def rates_by_torch(matrix, digit):
-    matrix = torch.from_numpy(matrix).float()
-    precision = matrix[digit, digit] / matrix[:, digit].sum()
-    return torch.stack([torch.nan_to_num(precision), matrix[digit, digit] / matrix[digit].sum()])
+def looped_step(weight, gradient, velocity, learning_rate, momentum):
+    pairs = zip(weight.flatten().tolist(), gradient.flatten().tolist(), velocity.flatten().tolist())
+    rows = [(w - learning_rate * (momentum * v + g), momentum * v + g) for w, g, v in pairs]
+    return tuple(torch.tensor(values).reshape(weight.shape) for values in zip(*rows))
 
 
-def by_corners(picture):
-    corners = [int(picture[row, column]) for row in (0, -1) for column in (0, -1)]
-    return ~picture if sum(corners) / 4 > 127 else picture
+def averaged_by_hand(model, optimizer, images, labels):
+    model.train()
+    log_probs = model(images)
+    loss = -sum(log_probs[n, label] for n, label in enumerate(labels)) / len(labels)
+    model.zero_grad(set_to_none=False)
+    loss.backward()
+    optimizer.step()
+    return loss.detach().numpy()
 
 
-def looped_inversion(picture):
-    if light_border(picture):
-        return np.array([[255 - int(value) for value in row] for row in picture], dtype=np.uint8)
-    return picture.numpy()
+def eval_loss_printed(model, optimizer, images, labels):
+    loss = step_with("zero_grad", "loss", "backward", "step")(model, optimizer, images, labels)
+    print(F.nll_loss(log_probs_of(model, images), labels))
+    return loss
 
 
-def float_inversion(picture):
-    values = picture.double()
-    border = torch.cat([values[0], values[-1], values[1:-1, 0], values[1:-1, -1]])
-    return (255 - values) if border.mean() > values.flatten().sort().values[[0, -1]].mean() else values
+def gradients_set_by_hand(model, optimizer, images, labels):
+    model.train()
+    loss = F.nll_loss(model(images), labels)
+    parameters = list(model.parameters())
+    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters)):
+        parameter.grad = gradient
+    optimizer.step()
+    return loss.item()
 
 
-def looped_refusal(confidence, right, share):
-    pairs = sorted(zip(confidence.tolist(), right.tolist()), reverse=True)
-    answers = [is_right for _, is_right in pairs[: int(round((1 - share) * len(pairs)))]]
-    return answers.count(True) / len(answers)
-
-
-def refusal_by_mask(confidence, right, share):
-    keep = torch.ones(len(right), dtype=torch.bool)
-    keep[confidence.topk(int(share * len(right)), largest=False).indices] = False
-    return (right & keep).sum() / keep.sum()
-
-
-def refusal_by_quantile(confidence, right, share):
-    return np.mean(right.numpy()[confidence.numpy() >= np.quantile(confidence.numpy(), share)])
-
-
-def rolled_and_filled(model, images):
+def looped_accuracy(model, images, labels):
     model.eval()
-    background = images.min()
-    copies = [images] + [images.roll(step, dimension) for dimension in (2, 3) for step in (-1, 1)]
-    copies[1][:, :, -1], copies[2][:, :, 0] = background, background
-    copies[3][:, :, :, -1], copies[4][:, :, :, 0] = background, background
-    return model(torch.cat(copies)).exp().reshape(5, -1, 10).mean(dim=0)
+    correct = 0
+    with torch.no_grad():
+        for image, label in zip(images, labels):
+            correct += int(model(image[None])[0].argmax() == label)
+    return correct / len(images)
 
 
-def one_by_one(model, images):
-    model.eval()
-    rows = []
-    for image in images.numpy():
-        padded = np.pad(image, ((0, 0), (1, 1), (1, 1)), constant_values=image.min())
-        total = np.zeros(10)
-        for row, column in [(1, 1), (0, 1), (1, 0), (2, 1), (1, 2)]:
-            copy = torch.from_numpy(padded[None, :, row : row + 28, column : column + 28])
-            total += model(copy)[0].detach().double().exp().numpy()
-        rows.append(total / 5)
-    return np.stack(rows)
+def numpy_accuracy(model, images, labels):
+    return np.mean(log_probs_of(model, images).numpy().argmax(axis=1) == labels.numpy())
+
+
+def batched_accuracy(model, images, labels):
+    batches = zip(images.split(64), labels.split(64))
+    return sum((log_probs_of(model, x).argmax(dim=1) == y).sum() for x, y in batches) / len(labels)
+
+
+def looped_choice(validation_accuracies, test_accuracies):
+    best = 0
+    for index, accuracy in enumerate(validation_accuracies):
+        if accuracy > validation_accuracies[best]:
+            best = index
+    return [best, test_accuracies[best]]
 
 
 RIGHT = {
-    "predicted": [
-        looped_classes,
-        lambda log_probs: np.argmax(log_probs.numpy(), axis=-1),
-        lambda log_probs: log_probs.exp().max(dim=1).indices.double(),
-        lambda log_probs: [int(row.argmax()) for row in log_probs],
+    "mean_accuracy": [counted, lambda correct, sizes: np.average(np.divide(correct, sizes), weights=sizes)],
+    "loss_from_logits": [looped_loss, numpy_loss, F.cross_entropy],
+    "sgd_step": [in_place_step, numpy_step, looped_step],
+    "train_step": [
+        averaged_by_hand,
+        eval_loss_printed,
+        gradients_set_by_hand,
+        step_with("loss", "zero_grad", "backward", "step"),
+        step_with("loss", "backward", "step", "zero_grad"),
+        step_with("zero_grad", "loss", "backward", "step", loss_of=F.cross_entropy, result=lambda loss: loss),
     ],
-    "confusion": [
-        by_bincount,
-        numpy_confusion,
-        listed_confusion,
-        lambda labels, predictions: confusion_matrix(labels, predictions, labels=range(10)),
-        lambda labels, predictions: F.one_hot(labels, 10).float().T @ F.one_hot(predictions, 10).float(),
-    ],
-    "precision_recall": [fractions, looped_rates, rates_by_scikit_learn, rates_by_torch],
-    "light_on_black": [by_corners, looped_inversion, float_inversion],
-    "refuse": [looped_refusal, refusal_by_mask, refusal_by_quantile],
-    "average_over_shifts": [
-        averaged(),
-        rolled_and_filled,
-        one_by_one,
-        averaged(result=lambda log_probs: log_probs.double().softmax(dim=2).mean(dim=0)),
+    "accuracy_of": [looped_accuracy, numpy_accuracy, batched_accuracy],
+    "choose": [
+        looped_choice,
+        lambda validation, test: max(enumerate(test), key=lambda pair: validation[pair[0]]),
+        lambda validation, test: (torch.tensor(validation).argmax(), np.array(test)[validation.index(max(validation))]),
     ],
 }
 
 
-def probe_light_on_black(function):
-    """The checker's pictures and random ones: paper of another size with some ink anywhere."""
-    pictures = list(PICTURES.values())
-    for seed in range(20):
-        paper, ink = ((255, 0), (0, 255), (200, 60), (40, 180))[seed % 4]
-        picture = torch.full((12 + seed, 25 - seed // 2), paper, dtype=torch.uint8)
-        picture[random_numbers(*picture.shape, seed=seed) > 0.8] = ink
-        pictures.append(picture)
-    return [function(picture) for picture in pictures]
-
-
-def probe_average_over_shifts(function):
+def probe_train_step(function):
+    model = Watched().eval()
+    optimizer = WatchedSGD(model)
     values = []
-    for mode, images in [(True, inked_images(4)), (False, inked_images(1)), (True, inked_images(2, background=0.5))]:
-        values.append(function(Tiny().train(mode), images))
+    for batch in TWO_BATCHES:
+        values += [function(model, optimizer, *batch), model.weight.detach().clone(), model.eval().calls[-1][0]]
+    return values
+
+
+def probe_accuracy_of(function):
+    values = []
+    for count, wrong in [(10, 4), (130, 2), (7, 0), (1, 1)]:
+        model = Watched()
+        values += [function(model, *answered(count, wrong)[:2]), *[value for call in model.calls for value in call]]
     return values
 
 
 # exercise: what a function gives on many inputs; two functions with equal results behave alike
 PROBES = {
-    "predicted": lambda function: [
-        function(log_probs)
-        for log_probs in [LOG_PROBS, LOG_PROBS[:1], random_numbers(10, 10, seed=4), random_numbers(50, 10, seed=4)]
+    "mean_accuracy": lambda function: [
+        function(correct, sizes) for correct, sizes in [([48, 56, 2], [64, 64, 10]), ([7], [10]), ([0, 0], [64, 3])]
     ],
-    "confusion": lambda function: [
-        function(labels, predictions)
-        for labels, predictions in [
-            (SOME_LABELS, SOME_PREDICTIONS),
-            (random_classes(300, seed=5), random_classes(300, seed=6)),
-            (torch.tensor([0]), torch.tensor([9])),
+    "loss_from_logits": lambda function: [
+        function(logits, labels)
+        for logits, labels in [
+            (LOGITS, FIVE_LABELS),
+            (random_numbers(10, 10, seed=3), torch.arange(10)),
+            (random_numbers(1, 10, seed=3), FIVE_LABELS[:1]),
+            (random_numbers(2, 3, seed=3), torch.tensor([2, 0])),
+            (torch.tensor([[1000.0, 0.0], [-1000.0, -999.0]]), torch.tensor([1, 0])),
+            (torch.tensor([[1.0, 2.0], [3.0, 4.0]]) * 1000, torch.tensor([1, 0])),
         ]
     ],
-    "precision_recall": lambda function: [
+    "sgd_step": lambda function: [
         value
-        for seed in range(3)
-        for matrix in (random_matrix(seed), np.tril(random_matrix(seed), k=-1) + np.eye(10, dtype=int)[::-1])
-        for digit in range(10)
-        for value in function(matrix, digit)
+        for rate, momentum, seed in [(0.1, 0.8, 1), (0.01, 0.5, 2), (0.5, 0.0, 3), (1.0, 0.9, 4)]
+        for value in function(*random_numbers(3, 2, 4, seed=seed), rate, momentum)
     ],
-    "light_on_black": probe_light_on_black,
-    "refuse": lambda function: [
-        function(*answers_of_any_kind(count, seed=count + 1), share)
-        for count, share in [(20, 0.25), (20, 0.0), (40, 0.5), (20, 0.95), (100, 0.03), (3, 0.0)]
+    "train_step": probe_train_step,
+    "accuracy_of": probe_accuracy_of,
+    "choose": lambda function: [
+        value
+        for validation, test in [([0.96, 0.97, 0.95], [0.95, 0.94, 0.96]), ([0.9], [0.8]), ([0.1, 0.2], [0.4, 0.3])]
+        for value in function(validation, test)
     ],
-    "average_over_shifts": probe_average_over_shifts,
 }

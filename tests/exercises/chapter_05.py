@@ -1,531 +1,433 @@
-"""05_improving: the misconceptions that the checkers know, right answers in other styles, probes for the mutants."""
-
-import bisect
-import math
-import statistics
+"""05_predictions: the misconceptions that the checkers know, right answers in other styles, probes for the mutants."""
 
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
-from torch import nn
-from torch.optim.swa_utils import get_ema_avg_fn
+from sklearn.metrics import confusion_matrix, precision_score, recall_score
 
 from mnist_helpers.exercises.chapter_05 import (
-    AFTER,
-    BEFORE,
-    FEWER,
-    FIVE_LABELS,
     LOG_PROBS,
-    MORE,
-    channels,
+    PICTURES,
+    SOME_LABELS,
+    SOME_PREDICTIONS,
+    Tiny,
+    answers_of_any_kind,
     exercises,  # noqa: F401
+    inked_images,
+    random_classes,
+    random_matrix,
     random_numbers,
 )
 
 
-def cycle(rise=0.3, start=0.0, bend=lambda share: share, rise_length=None, fall_length=None):
-    """One cycle with another place of the top, another start, bent lines, or lines of another length."""
-
-    def rate_at(step, steps, highest):
-        top = rise * steps
-        if step < top:
-            return highest * (start + (1 - start) * bend(step / (rise_length or rise) / steps))
-        return highest * max(0, bend(1 - (step - top) / (fall_length or 1 - rise) / steps))
-
-    return rate_at
+def marks(labels, predictions):
+    matrix = torch.zeros(10, 10)
+    matrix[labels, predictions] += 1
+    return matrix
 
 
-def cosine(share):
-    return (1 - math.cos(math.pi * share)) / 2
+def by_bincount(labels, predictions):
+    return torch.bincount(10 * labels + predictions, minlength=100).reshape(10, 10)
 
 
-def by_pytorch(step, steps, highest):
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=highest)
-    options = {"pct_start": 0.3, "anneal_strategy": "linear", "cycle_momentum": False}
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, highest, total_steps=steps + 2, **options)
-    for _ in range(step):
-        optimizer.step()
-        schedule.step()
-    return schedule.get_last_lr()[0]
+def up_to_the_largest(labels, predictions):
+    size = int(labels.max()) + 1
+    return confusion_matrix(labels, predictions, labels=range(size))
 
 
-def gain_with(error, middle=np.mean, sign=1):
-    """The gain by `middle`, and its standard error by `error` of both lists."""
-    return lambda before, after: (sign * (middle(after) - middle(before)), error(before, after))
+def fractions(matrix, digit, precision_sum=None, recall_sum=None):
+    """Precision and recall, with other sums to divide by."""
+    right = matrix[digit, digit]
+    answers, images = matrix[:, digit].sum(), matrix[digit].sum()
+    precision_sum, recall_sum = precision_sum or answers, recall_sum or images
+    return right / precision_sum if answers else 0.0, right / recall_sum
 
 
-def standard_error(values, ddof=1):
-    return np.std(values, ddof=ddof) / np.sqrt(len(values))
+def unguarded(matrix, digit):
+    with np.errstate(invalid="ignore"):
+        return matrix[digit, digit] / matrix[:, digit].sum(), matrix[digit, digit] / matrix[digit].sum()
 
 
-def right_error(before, after):
-    return np.hypot(standard_error(before), standard_error(after))
+def only_if(rule, invert=lambda picture: 255 - picture):
+    """Invert the pictures for which the rule holds."""
+    return lambda picture: invert(picture) if rule(picture) else picture
 
 
-def pooled(before, after):
-    n, m = len(before), len(after)
-    square = ((n - 1) * np.var(before, ddof=1) + (m - 1) * np.var(after, ddof=1)) / (n + m - 2)
-    return np.sqrt(square / n + square / m)
+def light_border(picture):
+    return np.median(np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])) > 127
 
 
-def spreads(before, after, ddof=1):
-    return np.hypot(np.std(before, ddof=ddof), np.std(after, ddof=ddof))
+def accuracy_of(choose):
+    """The accuracy of the answers that `choose` takes out of all, the surest first, given how many to refuse."""
+
+    def refuse(confidence, right, share):
+        chosen = choose(confidence.argsort(descending=True), round(share * len(right)))
+        return right[chosen].float().mean()
+
+    return refuse
 
 
-def paired(before, after):
-    return standard_error([b - a for a, b in zip(before, after)])
+def kept(confidence, share):
+    return confidence.argsort(descending=True)[: len(confidence) - round(share * len(confidence))]
 
 
-def smoothed_with(right, other, reduce=lambda losses: losses.mean()):
-    """The smoothed loss with these targets of the right class and of the others, by epsilon and K."""
-
-    def smoothed_loss(log_probs, labels, epsilon):
-        classes = log_probs.shape[1]
-        target = torch.full(log_probs.shape, float(other(epsilon, classes)))
-        target[range(len(labels)), labels] = float(right(epsilon, classes))
-        return reduce(-(target * log_probs).sum(dim=1))
-
-    return smoothed_loss
+def shifted(images, down, right, fill):
+    """The images on a sheet of `fill`, so many pixels lower and further to the right."""
+    sheet = torch.full((len(images), 1, 32, 32), fill)
+    sheet[:, :, 2 + down : 30 + down, 2 + right : 30 + right] = images
+    return sheet[:, :, 2:30, 2:30]
 
 
-def right_share(epsilon, classes):
-    return 1 - epsilon + epsilon / classes
+CROSS = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)]
 
 
-def other_share(epsilon, classes):
-    return epsilon / classes
-
-
-def norm_with(
-    dims=(0, 2, 3),
-    training_of=lambda training: training,
-    correction=0,
-    running_correction=1,
-    divide=lambda centred, var: centred / (var + 1e-5).sqrt(),
-    move=lambda old, new, momentum: (1 - momentum) * old + momentum * new,
-    result=lambda *answers: answers,
-    collect_in_eval=False,
+def averaged(
+    steps=CROSS, fill=torch.min, move=shifted, result=lambda log_probs: log_probs.exp().mean(dim=0), mode=None
 ):
-    """Batch normalisation, of which one thing is another."""
+    """Test-time averaging with these steps, this value at the edge, this way to shift and to average."""
 
-    def batch_norm(x, running_mean, running_var, training, momentum):
-        mean, var = running_mean[:, None, None], running_var[:, None, None]
-        if training_of(training):
-            mean, var = x.mean(dims, keepdim=True), x.var(dims, correction=correction, keepdim=True)
-        if training or collect_in_eval:
-            running_mean = move(running_mean, x.mean((0, 2, 3)), momentum)
-            running_var = move(running_var, x.var((0, 2, 3), correction=running_correction), momentum)
-        return result(divide(x - mean, var), running_mean, running_var)
+    def average_over_shifts(model, images):
+        model.train(bool(mode))
+        with torch.no_grad():
+            return result(torch.stack([model(move(images, *step, float(fill(images)))) for step in steps]))
 
-    return batch_norm
+    return average_over_shifts
 
 
-def normalised_by(choose):
-    """Batch normalisation that is wrong in the maps of train mode alone, made by choose(x, old and new statistics)."""
-
-    def batch_norm(x, running_mean, running_var, training, momentum):
-        maps, new_mean, new_var = norm_with()(x, running_mean, running_var, training, momentum)
-        if training:
-            old, new, batch = (running_mean, running_var), (new_mean, new_var), (x.mean((0, 2, 3)), biased(x))
-            maps = choose(x, *(value[:, None, None] for pair in (old, new, batch) for value in pair))
-        return maps, new_mean, new_var
-
-    return batch_norm
+def rolled(images, down, right, fill):
+    return images.roll((down, right), (2, 3))
 
 
-def biased(x):
-    return x.var((0, 2, 3), correction=0)
+def replicated(images, down, right, fill):
+    padded = F.pad(images, (1, 1, 1, 1), mode="replicate")
+    return padded[:, :, 1 - down : 29 - down, 1 - right : 29 - right]
 
 
-def maps(x, mean, var):
-    return (x - mean) / (var + 1e-5).sqrt()
+def pictures_averaged(model, images):
+    pictures = [shifted(images, *step, images.min().item()) for step in CROSS]
+    return model.eval()(torch.stack(pictures).mean(dim=0)).exp()
 
 
-def in_eval(change):
-    """Right in train mode; in eval mode the maps are change(x, mean, variance)."""
-
-    def batch_norm(x, running_mean, running_var, training, momentum):
-        answers = norm_with()(x, running_mean, running_var, training, momentum)
-        if not training:
-            answers = change(x, running_mean[:, None, None], running_var[:, None, None]), running_mean, running_var
-        return answers
-
-    return batch_norm
-
-
-def deviation_collected(x, running_mean, running_var, training, momentum):
-    normalised, new_mean, new_var = norm_with()(x, running_mean, running_var, training, momentum)
-    if training:
-        new_var = (1 - momentum) * running_var + momentum * x.std((0, 2, 3))
-    return normalised, new_mean, new_var
-
-
-def one_variance_collected(x, running_mean, running_var, training, momentum):
-    normalised, new_mean, new_var = norm_with()(x, running_mean, running_var, training, momentum)
-    if training:
-        new_var = (1 - momentum) * running_var + momentum * x.var()
-    return normalised, new_mean, new_var
-
-
-def maps_in_place(x, running_mean, running_var, training, momentum):
-    normalised, new_mean, new_var = norm_with()(x, running_mean, running_var, training, momentum)
-    return x.copy_(normalised), new_mean, new_var
-
-
-def collected_in_place(x, running_mean, running_var, training, momentum):
-    normalised, new_mean, new_var = norm_with()(x, running_mean, running_var, training, momentum)
-    return normalised, running_mean.copy_(new_mean), running_var.copy_(new_var)
+def piled_up(model, images):
+    model.eval()
+    background, total, copies = images.min().item(), model(images).exp(), images
+    for step in CROSS[1:]:
+        copies = shifted(copies, *step, background)
+        total = total + model(copies).exp()
+    return total / 5
 
 
 # exercise: {misconception: what a student who holds it writes}
 WRONG = {
-    "ema": {
-        "shares swapped": lambda average, weight, decay: (1 - decay) * average + decay * weight,
-        "mean of both": lambda average, weight, decay: (average + weight) / 2,
-        "momentum": lambda average, weight, decay: decay * average + weight,
-        "decay twice": lambda average, weight, decay: decay * average + decay * weight,
-        "all of the average kept": lambda average, weight, decay: average + (1 - decay) * weight,
-        "minus": lambda average, weight, decay: decay * average - (1 - decay) * weight,
-        "weight missing": lambda average, weight, decay: decay * average,
-        "average missing": lambda average, weight, decay: (1 - decay) * weight,
-        "old average": lambda average, weight, decay: average,
-        "weight itself": lambda average, weight, decay: weight,
-        "divided by 2": lambda average, weight, decay: (decay * average + (1 - decay) * weight) / 2,
-        "averaged over the weights": lambda average, weight, decay: (decay * average + (1 - decay) * weight).mean(),
-        "0.9 written into it": lambda average, weight, decay: 0.9 * average + 0.1 * weight,
-        "decay to a power": lambda average, weight, decay: average**decay * weight ** (1 - decay),
+    "predicted": {
+        "argmax over the images": lambda log_probs: log_probs.argmax(dim=0),
+        "one number for the whole batch": lambda log_probs: log_probs.argmax(),
+        "largest value in place of its place": lambda log_probs: log_probs.max(dim=1).values,
+        "confidence": lambda log_probs: log_probs.exp().amax(dim=1),
+        "argmin": lambda log_probs: log_probs.argmin(dim=1),
+        "both things that max returns": lambda log_probs: log_probs.max(dim=1),
+        "keepdim": lambda log_probs: log_probs.argmax(dim=1, keepdim=True),
+        "counted from 1": lambda log_probs: log_probs.argmax(dim=1) + 1,
+        "one-hot": lambda log_probs: F.one_hot(log_probs.argmax(dim=1), 10),
+        "squeezed": lambda log_probs: log_probs.argmax(dim=1).squeeze(),
+        "as many answers as classes where both are ten": lambda log_probs: log_probs.argmax(
+            dim=0 if len(log_probs) == 10 else 1
+        ),
     },
-    "rate_at": {
-        "top in the middle": cycle(rise=0.5),
-        "rise and fall exchanged": cycle(rise=0.7),
-        "no fall": lambda step, steps, highest: highest * min(1, step / (0.3 * steps)),
-        "rises all the time": lambda step, steps, highest: highest * step / steps,
-        "rises for ever": lambda step, steps, highest: highest * step / (0.3 * steps),
-        "falls all the time": lambda step, steps, highest: highest * (1 - step / steps),
-        "no rise": lambda step, steps, highest: min(highest, highest * (steps - step) / (0.7 * steps)),
-        "upside down": lambda step, steps, highest: highest - cycle()(step, steps, highest),
-        "PyTorch's start": cycle(start=1 / 25),
-        "PyTorch's schedule": by_pytorch,
-        "highest missing": lambda step, steps, highest: cycle()(step, steps, 1),
-        "rise not divided": lambda step, steps, highest: (
-            highest * step if step < 0.3 * steps else 30 * cycle()(step, steps, highest)
+    "confusion": {
+        "transposed": lambda labels, predictions: by_bincount(predictions, labels),
+        "share of all images": lambda labels, predictions: by_bincount(labels, predictions) / len(labels),
+        "share of each row": lambda labels, predictions: confusion_matrix(
+            labels, predictions, labels=range(10), normalize="true"
         ),
-        "fall from the first step on": lambda step, steps, highest: (
-            highest * (step / (0.3 * steps) if step < 0.3 * steps else 1 - step / steps)
+        "share of each column": lambda labels, predictions: confusion_matrix(
+            labels, predictions, labels=range(10), normalize="pred"
         ),
-        "rise over all steps": cycle(rise_length=1),
-        "both over all steps": lambda step, steps, highest: highest * min(step, steps - step) / steps,
-        "fall over all steps": cycle(fall_length=1),
-        "fall as short as the rise": cycle(fall_length=0.3),
-        "whole-number division": lambda step, steps, highest: (
-            highest * (step // (0.3 * steps) if step < 0.3 * steps else (steps - step) // (0.7 * steps))
-        ),
-        "cosine": cycle(bend=cosine),
-        "a parabola": cycle(bend=lambda share: share**2),
-        "all rates": lambda step, steps, highest: [cycle()(i, steps, highest) for i in range(steps + 1)],
-        "100 steps written into it": lambda step, steps, highest: cycle()(step, 100, highest),
-        "0.5 written into it": lambda step, steps, highest: cycle()(step, steps, 0.5),
+        "repeats lost": marks,
+        "classes that occur only": confusion_matrix,
+        "up to the largest class": up_to_the_largest,
+        "not reshaped": lambda labels, predictions: by_bincount(labels, predictions).flatten(),
+        "right answers only": lambda labels, predictions: by_bincount(labels, predictions) * torch.eye(10),
+        "mistakes only": lambda labels, predictions: by_bincount(labels, predictions) * (1 - torch.eye(10)),
+        "diagonal": lambda labels, predictions: by_bincount(labels, predictions).diag(),
+        "too small a type": lambda labels, predictions: by_bincount(labels, predictions).to(torch.uint8),
     },
-    "gain": {
-        "standard deviation": gain_with(spreads),
-        "standard deviation, ddof=0": gain_with(lambda before, after: spreads(before, after, ddof=0)),
-        "ddof=0": gain_with(lambda b, a: np.hypot(standard_error(b, ddof=0), standard_error(a, ddof=0))),
-        "divided by n": gain_with(lambda before, after: spreads(before, after) / len(before)),
-        "divided by n, ddof=0": gain_with(lambda before, after: spreads(before, after, ddof=0) / len(before)),
-        "errors added": gain_with(lambda before, after: standard_error(before) + standard_error(after)),
-        "errors added, ddof=0": gain_with(lambda b, a: standard_error(b, ddof=0) + standard_error(a, ddof=0)),
-        "standard deviations added": gain_with(lambda b, a: np.std(b, ddof=1) + np.std(a, ddof=1)),
-        "errors subtracted": gain_with(lambda before, after: abs(standard_error(before) - standard_error(after))),
-        "squares subtracted": gain_with(
-            lambda before, after: np.sqrt(abs(standard_error(before) ** 2 - standard_error(after) ** 2))
+    "precision_recall": {
+        "swapped": lambda matrix, digit: fractions(matrix.T, digit),
+        "accuracy twice": lambda matrix, digit: [np.trace(matrix) / matrix.sum()] * 2,
+        "divided by all images": lambda matrix, digit: fractions(matrix, digit, matrix.sum(), matrix.sum()),
+        "beside the diagonal": lambda matrix, digit: 1 - np.array(fractions(matrix, digit)),
+        "divided by the mistakes": lambda matrix, digit: fractions(
+            matrix,
+            digit,
+            matrix[:, digit].sum() - matrix[digit, digit],
+            matrix[digit].sum() - matrix[digit, digit],
         ),
-        "mean of the errors": gain_with(lambda b, a: np.mean([standard_error(b), standard_error(a)])),
-        "root missing": gain_with(lambda before, after: right_error(before, after) ** 2),
-        "all seeds counted together": gain_with(lambda b, a: spreads(b, a) / np.sqrt(len(b) + len(a))),
-        "two standard errors": gain_with(lambda before, after: 2 * right_error(before, after)),
-        "error of the first only": gain_with(lambda before, after: standard_error(before)),
-        "error of the second only": gain_with(lambda before, after: standard_error(after)),
-        "paired": gain_with(paired),
-        "both lists in one": gain_with(lambda before, after: standard_error(before + after)),
-        "sign": gain_with(right_error, sign=-1),
-        "absolute value": lambda before, after: (abs(np.mean(after) - np.mean(before)), right_error(before, after)),
-        "best seeds": gain_with(right_error, middle=max),
-        "medians": gain_with(right_error, middle=np.median),
-        "sums": gain_with(right_error, middle=sum),
-        "relative": lambda b, a: (np.mean(a) / np.mean(b) - 1, right_error(b, a)),
-        "mean after": lambda before, after: (np.mean(after), right_error(before, after)),
-        "swapped": lambda before, after: (right_error(before, after), np.mean(after) - np.mean(before)),
-        "gain alone": lambda before, after: np.mean(after) - np.mean(before),
-        "one a seed": lambda before, after: [b - a for a, b in zip(before, after)],
-        "first n for both": gain_with(lambda before, after: spreads(before, after) / np.sqrt(len(before))),
-        "second n for both": gain_with(lambda before, after: spreads(before, after) / np.sqrt(len(after))),
-        "n exchanged": gain_with(
-            lambda b, a: np.sqrt(np.var(b, ddof=1) / len(a) + np.var(a, ddof=1) / len(b)),
+        "precision twice": lambda matrix, digit: fractions(matrix, digit, recall_sum=matrix[:, digit].sum()),
+        "recall twice": lambda matrix, digit: fractions(matrix, digit, matrix[digit].sum()),
+        "accuracy in place of recall": lambda matrix, digit: (
+            fractions(matrix, digit)[0],
+            np.trace(matrix) / matrix.sum(),
         ),
-        "mean n": gain_with(lambda b, a: spreads(b, a) / np.sqrt((len(b) + len(a)) / 2)),
-        "pooled": gain_with(pooled),
-        "two mistakes at once, gain right": gain_with(lambda before, after: 3 * spreads(before, after)),
-        "two mistakes at once, gain wrong": gain_with(spreads, middle=min),
-        "three numbers": lambda before, after: (np.mean(before), np.mean(after), right_error(before, after)),
+        "sums in place of shares": lambda matrix, digit: (matrix[:, digit].sum(), matrix[digit].sum()),
+        "per cent": lambda matrix, digit: 100 * np.array(fractions(matrix, digit)),
+        "whole-number division": lambda matrix, digit: np.array(fractions(matrix, digit)) // 1,
+        "precision alone": lambda matrix, digit: fractions(matrix, digit)[0],
+        "recall alone": lambda matrix, digit: fractions(matrix, digit)[1],
+        "one digit written into it": lambda matrix, digit: fractions(matrix, 3),
+        "never predicted": unguarded,
+        "never predicted counts as right": lambda matrix, digit: (
+            fractions(matrix, digit) if matrix[:, digit].any() else (1.0, 0.0)
+        ),
     },
-    "seeds_needed": {
-        "not rounded": lambda spread, gain: 8 * (spread / gain) ** 2,
-        "rounded down": lambda spread, gain: int(8 * (spread / gain) ** 2),
-        "standard error of one mean": lambda spread, gain: math.ceil(4 * (spread / gain) ** 2),
-        "standard error of one mean, not rounded": lambda spread, gain: 4 * (spread / gain) ** 2,
-        "one standard error": lambda spread, gain: math.ceil(2 * (spread / gain) ** 2),
-        "one standard error, not rounded": lambda spread, gain: 2 * (spread / gain) ** 2,
-        "one standard error of one mean": lambda spread, gain: math.ceil((spread / gain) ** 2),
-        "errors added": lambda spread, gain: math.ceil(16 * (spread / gain) ** 2),
-        "errors added, not rounded": lambda spread, gain: 16 * (spread / gain) ** 2,
-        "all trainings": lambda spread, gain: 2 * math.ceil(8 * (spread / gain) ** 2),
-        "square forgotten": lambda spread, gain: math.ceil(8 * spread / gain),
-        "exchanged": lambda spread, gain: math.ceil(8 * (gain / spread) ** 2),
-        "divided by n": lambda spread, gain: math.ceil(4 * spread / gain),
-        "always 21": lambda spread, gain: 21,
-        "something else": lambda spread, gain: 50,
+    "light_on_black": {
+        "never inverts": lambda picture: picture,
+        "always inverts": lambda picture: 255 - picture,
+        "inverts the dark paper": only_if(lambda picture: not light_border(picture)),
+        "1 - x on uint8": only_if(light_border, lambda picture: 1 - picture),
+        "1 - x on floats": only_if(light_border, lambda picture: 1 - picture.float()),
+        "scaled to 0..1": only_if(light_border, lambda picture: 1 - picture / 255),
+        "sign turned": only_if(light_border, lambda picture: -picture.float()),
+        "subtracted from 256": only_if(light_border, lambda picture: 256 - picture.int()),
+        "subtracted from the largest": only_if(light_border, lambda picture: picture.max() - picture),
+        "black and white": lambda picture: 255 * (only_if(light_border)(picture) > 127),
+        "turned upside down": only_if(light_border, lambda picture: picture.flip(0)),
+        "mirrored": only_if(light_border, lambda picture: picture.flip(1)),
+        "transposed": only_if(light_border, lambda picture: picture.T),
+        "mean of all": only_if(lambda picture: picture.float().mean() > 127),
+        "middle is paper": only_if(lambda picture: picture[len(picture) // 2, len(picture[0]) // 2] > 127),
+        "middle is ink": only_if(lambda picture: picture[len(picture) // 2, len(picture[0]) // 2] < 127),
+        "one corner": only_if(lambda picture: picture[0, 0] > 127),
+        "brightest pixel of the border": only_if(
+            lambda picture: max(picture[0].max(), picture[-1].max(), picture[:, 0].max(), picture[:, -1].max()) > 127
+        ),
     },
-    "smoothed_loss": {
-        "not smoothed": lambda log_probs, labels, epsilon: F.nll_loss(log_probs, labels),
-        "over the wrong classes": smoothed_with(lambda e, k: 1 - e, lambda e, k: e / (k - 1)),
-        "right class without its part": smoothed_with(lambda e, k: 1 - e, other_share),
-        "nothing spread": smoothed_with(lambda e, k: 1 - e, lambda e, k: 0),
-        "K - 1 for the others only": smoothed_with(right_share, lambda e, k: e / (k - 1)),
-        "nothing taken away": smoothed_with(lambda e, k: 1 + e / k, other_share),
-        "1 and epsilon / 9": smoothed_with(lambda e, k: 1, lambda e, k: e / (k - 1)),
-        "1 and epsilon / 10": smoothed_with(lambda e, k: 1, other_share),
-        "epsilon each": smoothed_with(lambda e, k: 1, lambda e, k: e),
-        "epsilon for each wrong class": smoothed_with(lambda e, k: 1 - e, lambda e, k: e),
-        "shares exchanged": lambda log_probs, labels, epsilon: F.cross_entropy(
-            log_probs, labels, label_smoothing=1 - epsilon
+    "refuse": {
+        "the most confident refused": accuracy_of(lambda order, refused: order[refused:]),
+        "accuracy of the refused ones": accuracy_of(lambda order, refused: order[len(order) - refused :]),
+        "share kept": accuracy_of(lambda order, refused: order[:refused]),
+        "share as a threshold": lambda confidence, right, share: right[confidence > share].float().mean(),
+        "1 - share as a threshold": lambda confidence, right, share: right[confidence > 1 - share].float().mean(),
+        "divided by all": lambda confidence, right, share: right[kept(confidence, share)].sum() / len(right),
+        "not sorted": accuracy_of(lambda order, refused: slice(0, len(order) - refused)),
+        "not sorted, the first refused": accuracy_of(lambda order, refused: slice(refused, None)),
+        "nothing refused": lambda confidence, right, share: right.float().mean(),
+        "share of the mistakes": lambda confidence, right, share: (~right[kept(confidence, share)]).float().mean(),
+        "count": lambda confidence, right, share: right[kept(confidence, share)].sum(),
+        "per cent": lambda confidence, right, share: 100 * right[kept(confidence, share)].float().mean(),
+        "mean confidence": lambda confidence, right, share: confidence[kept(confidence, share)].mean(),
+        "one answer each": lambda confidence, right, share: right[kept(confidence, share)],
+        "[:-0] is empty": accuracy_of(lambda order, refused: order[:-refused]),
+        "five written into it": accuracy_of(lambda order, refused: order[: len(order) - min(5, refused)]),
+        "the edge refused too": lambda confidence, right, share: (
+            right[confidence > confidence.quantile(share)].float().mean()
         ),
-        "spread part alone": smoothed_with(other_share, other_share),
-        "wrong classes alone": smoothed_with(lambda e, k: 0, other_share),
-        "minus": smoothed_with(lambda e, k: 1 - e - e / k, lambda e, k: -e / k),
-        "sum": smoothed_with(right_share, other_share, reduce=torch.sum),
-        "one loss an image": smoothed_with(right_share, other_share, reduce=lambda losses: losses),
-        "sign": smoothed_with(right_share, other_share, reduce=lambda losses: -losses.mean()),
-        "mean over the classes too": lambda log_probs, labels, epsilon: (
-            F.cross_entropy(log_probs, labels, label_smoothing=epsilon) / log_probs.shape[1]
-        ),
-        "probabilities smoothed": lambda log_probs, labels, epsilon: F.nll_loss(
-            ((1 - epsilon) * log_probs.exp() + epsilon / log_probs.shape[1]).log(), labels
-        ),
-        "probabilities in the loss": lambda log_probs, labels, epsilon: smoothed_with(right_share, other_share)(
-            log_probs.exp(), labels, epsilon
-        ),
-        "ten classes written into it": smoothed_with(lambda e, k: 1 - e + e / 10, lambda e, k: e / 10),
-        "0.3 written into it": smoothed_with(lambda e, k: 0.7 + 0.3 / k, lambda e, k: 0.3 / k),
-        "0.7 written into it": smoothed_with(lambda e, k: (0.7 if e else 1) + e / k, other_share),
-        "two mistakes at once": smoothed_with(lambda e, k: 1 - e, lambda e, k: 0, reduce=torch.sum),
     },
-    "batch_norm": {
-        "running values in train mode": norm_with(training_of=lambda training: False),
-        "running variance in train mode": normalised_by(lambda x, *s: maps(x, s[4], s[1])),
-        "running mean in train mode": normalised_by(lambda x, *s: maps(x, s[0], s[5])),
-        "new running values in train mode": normalised_by(lambda x, *s: maps(x, s[2], s[3])),
-        "n - 1 in the maps": norm_with(correction=1),
-        "all channels together": norm_with(dims=(0, 1, 2, 3)),
-        "each map": norm_with(dims=(2, 3)),
-        "each image": norm_with(dims=(1, 2, 3), correction=1),
-        "each pixel": norm_with(dims=(0,)),
-        "over the channels": norm_with(dims=(1,), correction=1),
-        "divided by the variance": norm_with(divide=lambda centred, var: centred / (var + 1e-5)),
-        "0.00001 outside of the root": norm_with(divide=lambda centred, var: centred / (var.sqrt() + 1e-5)),
-        "0.00001 forgotten": norm_with(divide=lambda centred, var: centred / var.sqrt()),
-        "multiplied": norm_with(divide=lambda centred, var: centred * (var + 1e-5).sqrt()),
-        "mean alone": norm_with(divide=lambda centred, var: centred),
-        "deviation alone": normalised_by(lambda x, *s: x / (s[5] + 1e-5).sqrt()),
-        "parentheses": normalised_by(lambda x, *s: x - s[4] / (s[5] + 1e-5).sqrt()),
-        "sign": norm_with(divide=lambda centred, var: -centred / (var + 1e-5).sqrt()),
-        "not normalised": normalised_by(lambda x, *s: x),
-        "two mistakes at once": norm_with(dims=(2, 3), divide=lambda centred, var: centred),
-        "nothing collected": norm_with(move=lambda old, new, momentum: old),
-        "only the last batch collected": norm_with(move=lambda old, new, momentum: new),
-        "momentum on the wrong side": norm_with(move=lambda old, new, momentum: new.lerp(old, momentum)),
-        "mean of both": norm_with(move=lambda old, new, momentum: (old + new) / 2),
-        "running values grow": norm_with(move=lambda old, new, momentum: old + momentum * new),
-        "running mean is a sum": norm_with(move=lambda old, new, momentum: old + new),
-        "running variance by n": norm_with(running_correction=0),
-        "running standard deviation": deviation_collected,
-        "one running variance": one_variance_collected,
-        "batch in eval mode": norm_with(training_of=lambda training: True),
-        "collected in eval mode": norm_with(collect_in_eval=True),
-        "variance as deviation in eval mode": in_eval(lambda x, mean, var: (x - mean) / var),
-        "not normalised in eval mode": in_eval(lambda x, mean, var: x),
-        "a scale too many in eval mode": in_eval(lambda x, mean, var: 2 * maps(x, mean, var)),
-        "x in place": maps_in_place,
-        "running values in place": collected_in_place,
-        "maps alone": norm_with(result=lambda maps, mean, var: maps),
-        "two things": norm_with(result=lambda maps, mean, var: (mean, var)),
-        "another order": norm_with(result=lambda maps, mean, var: (mean, var, maps)),
-        "0.25 written into it": norm_with(move=lambda old, new, momentum: 0.75 * old + 0.25 * new),
-        "squeezed": norm_with(result=lambda maps, mean, var: (maps.squeeze(), mean, var)),
+    "average_over_shifts": {
+        "log-probabilities averaged": averaged(result=lambda log_probs: log_probs.mean(dim=0)),
+        "exp after the mean": averaged(result=lambda log_probs: log_probs.mean(dim=0).exp()),
+        "softmax after the mean": averaged(result=lambda log_probs: log_probs.mean(dim=0).softmax(dim=1)),
+        "log-probabilities added up": averaged(result=lambda log_probs: log_probs.sum(dim=0)),
+        "wrapped around": averaged(move=rolled),
+        "filled with 0": averaged(fill=lambda images: 0),
+        "filled with the mean": averaged(fill=torch.mean),
+        "filled with the brightest": averaged(fill=torch.max),
+        "edges repeated": averaged(move=replicated),
+        "black of normalised images written into it": averaged(fill=lambda images: -0.1307 / 0.3081),
+        "0 where the background is not black": averaged(fill=lambda images: images.min() if images.min() < 0 else 0),
+        "eval forgotten": averaged(mode="train"),
+        "unshifted forgotten": averaged(CROSS[1:]),
+        "unshifted forgotten, divided by 5": averaged(
+            CROSS[1:], result=lambda log_probs: log_probs.exp().sum(dim=0) / 5
+        ),
+        "sum of the four copies": averaged(CROSS[1:], result=lambda log_probs: log_probs.exp().sum(dim=0)),
+        "divided by 4": averaged(result=lambda log_probs: log_probs.exp().sum(dim=0) / 4),
+        "not shifted": averaged([(0, 0)]),
+        "sum in place of mean": averaged(result=lambda log_probs: log_probs.exp().sum(dim=0)),
+        "diagonals too": averaged([(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]),
+        "diagonals in place of the sides": averaged([(0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)]),
+        "up and down only": averaged(CROSS[:3]),
+        "left and right only": averaged([(0, 0), (0, -1), (0, 1)]),
+        "two pixels": averaged([(2 * down, 2 * right) for down, right in CROSS]),
+        "each copy from the one before": piled_up,
+        "pictures averaged": pictures_averaged,
+        "softmax of probabilities": averaged(result=lambda log_probs: log_probs.exp().softmax(dim=2).mean(dim=0)),
+        "not averaged": averaged(result=torch.exp),
+        "averaged over everything": averaged(result=lambda log_probs: log_probs.exp().mean(dim=(0, 1))),
+        "averaged over the images": averaged(result=lambda log_probs: log_probs.exp().mean(dim=1)),
+        "predictions": averaged(result=lambda log_probs: log_probs.exp().mean(dim=0).argmax(dim=1)),
+        "two mistakes at once": averaged(mode="train", fill=lambda images: 0),
+        "two mistakes at once, no probabilities": averaged(CROSS[1:], result=lambda log_probs: log_probs.mean(dim=0)),
+        "batch of one squeezed": averaged(result=lambda log_probs: log_probs.exp().mean(dim=0).squeeze()),
     },
 }
 
 
-def average_in_place(average, weight, decay):
-    average.mul_(decay).add_(weight, alpha=1 - decay)
-    return average
+def looped_classes(log_probs):
+    classes = []
+    for row in log_probs.tolist():
+        classes.append(row.index(max(row)))
+    return classes
 
 
-def looped_average(average, weight, decay):
-    pairs = zip(average.flatten().tolist(), weight.flatten().tolist())
-    return np.array([decay * old + (1 - decay) * new for old, new in pairs]).reshape(average.shape)
+def numpy_confusion(labels, predictions):
+    matrix = np.zeros((10, 10))
+    np.add.at(matrix, (labels.numpy(), predictions.numpy()), 1)
+    return matrix
 
 
-def looped_cycle(step, steps, highest):
-    rise, fall = 3 * steps // 10, 7 * steps // 10
-    rate = 0.0
-    for _ in range(min(step, rise)):
-        rate += highest / rise
-    for _ in range(step - rise):
-        rate -= highest / fall
-    return torch.tensor(rate)
+def listed_confusion(labels, predictions):
+    pairs = list(zip(labels.tolist(), predictions.tolist()))
+    return [[pairs.count((row, column)) for column in range(10)] for row in range(10)]
 
 
-def gain_by_statistics(before, after):
-    squares = statistics.variance(before) / len(before) + statistics.variance(after) / len(after)
-    return [statistics.mean(after) - statistics.mean(before), squares**0.5]
+def looped_rates(matrix, digit):
+    right = answers = images = 0
+    for row in range(len(matrix)):
+        for column in range(len(matrix)):
+            right += int(matrix[row][column]) if row == column == digit else 0
+            answers += int(matrix[row][column]) if column == digit else 0
+            images += int(matrix[row][column]) if row == digit else 0
+    return [right / answers if answers else 0.0, right / images]
 
 
-def gain_by_torch(before, after):
-    before, after = torch.tensor(before), torch.tensor(after)
-    squares = before.var() / before.numel() + after.var() / after.numel()
-    return torch.stack([after.mean() - before.mean(), squares.sqrt()])
+def rates_by_scikit_learn(matrix, digit):
+    rows, columns = np.indices(matrix.shape)
+    labels, predictions = np.repeat(rows, matrix.flatten()), np.repeat(columns, matrix.flatten())
+    options = {"labels": [digit], "average": "macro", "zero_division": 0}
+    return precision_score(labels, predictions, **options), recall_score(labels, predictions, **options)
 
 
-def gain_by_pandas(before, after):
-    before, after = pd.Series(before), pd.Series(after)
-    return after.mean() - before.mean(), np.hypot(before.sem(), after.sem())
+def rates_by_torch(matrix, digit):
+    matrix = torch.from_numpy(matrix).float()
+    precision = matrix[digit, digit] / matrix[:, digit].sum()
+    return torch.stack([torch.nan_to_num(precision), matrix[digit, digit] / matrix[digit].sum()])
 
 
-def looped_seeds(spread, gain):
-    seeds = 1
-    while 2 * np.hypot(spread / np.sqrt(seeds), spread / np.sqrt(seeds)) > gain:
-        seeds += 1
-    return seeds
+def by_corners(picture):
+    corners = [int(picture[row, column]) for row in (0, -1) for column in (0, -1)]
+    return ~picture if sum(corners) / 4 > 127 else picture
 
 
-def seeds_by_bisection(spread, gain):
-    return bisect.bisect_left(range(10_000), True, key=lambda n: n > 0 and 2 * spread * (2 / n) ** 0.5 <= gain)
+def looped_inversion(picture):
+    if light_border(picture):
+        return np.array([[255 - int(value) for value in row] for row in picture], dtype=np.uint8)
+    return picture.numpy()
 
 
-def looped_smoothing(log_probs, labels, epsilon):
-    total = 0.0
-    for row, label in zip(log_probs.tolist(), labels.tolist()):
-        for place, log_prob in enumerate(row):
-            total -= (epsilon / len(row) + (1 - epsilon) * (place == label)) * log_prob
-    return total / len(labels)
+def float_inversion(picture):
+    values = picture.double()
+    border = torch.cat([values[0], values[-1], values[1:-1, 0], values[1:-1, -1]])
+    return (255 - values) if border.mean() > values.flatten().sort().values[[0, -1]].mean() else values
 
 
-def smoothing_by_numpy(log_probs, labels, epsilon):
-    target = (1 - epsilon) * np.eye(log_probs.shape[1])[labels.numpy()] + epsilon / log_probs.shape[1]
-    return -np.einsum("nk,nk->n", target, log_probs.numpy()).mean()
+def looped_refusal(confidence, right, share):
+    pairs = sorted(zip(confidence.tolist(), right.tolist()), reverse=True)
+    answers = [is_right for _, is_right in pairs[: int(round((1 - share) * len(pairs)))]]
+    return answers.count(True) / len(answers)
 
 
-def two_losses(log_probs, labels, epsilon):
-    return (1 - epsilon) * F.nll_loss(log_probs, labels) - epsilon * log_probs.mean()
+def refusal_by_mask(confidence, right, share):
+    keep = torch.ones(len(right), dtype=torch.bool)
+    keep[confidence.topk(int(share * len(right)), largest=False).indices] = False
+    return (right & keep).sum() / keep.sum()
 
 
-def norm_by_layer(x, running_mean, running_var, training, momentum):
-    layer = nn.BatchNorm2d(x.shape[1], affine=False, momentum=momentum).train(training)
-    layer.running_mean.copy_(running_mean)
-    layer.running_var.copy_(running_var)
-    return layer(x), layer.running_mean, layer.running_var
+def refusal_by_quantile(confidence, right, share):
+    return np.mean(right.numpy()[confidence.numpy() >= np.quantile(confidence.numpy(), share)])
 
 
-def norm_by_numpy(x, running_mean, running_var, training, momentum):
-    x, mean, var = x.numpy(), running_mean.numpy().copy(), running_var.numpy().copy()
-    used_mean, used_var = mean, var
-    if training:
-        used_mean, used_var = x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))
-        mean += momentum * (used_mean - mean)
-        var += momentum * (x.var(axis=(0, 2, 3), ddof=1) - var)
-    deviation = np.sqrt(used_var + 1e-5)
-    return (x - used_mean.reshape(1, -1, 1, 1)) / deviation.reshape(1, -1, 1, 1), mean, var
+def rolled_and_filled(model, images):
+    model.eval()
+    background = images.min()
+    copies = [images] + [images.roll(step, dimension) for dimension in (2, 3) for step in (-1, 1)]
+    copies[1][:, :, -1], copies[2][:, :, 0] = background, background
+    copies[3][:, :, :, -1], copies[4][:, :, :, 0] = background, background
+    return model(torch.cat(copies)).exp().reshape(5, -1, 10).mean(dim=0)
 
 
-def looped_norm(x, running_mean, running_var, training, momentum):
-    normalised, means, variances = torch.empty_like(x), running_mean.tolist(), running_var.tolist()
-    for channel in range(x.shape[1]):
-        values = x[:, channel]
-        mean, var = means[channel], variances[channel]
-        if training:
-            mean, var = values.mean().item(), ((values - values.mean()) ** 2).mean().item()
-            n = values.numel()
-            means[channel] = (1 - momentum) * means[channel] + momentum * mean
-            variances[channel] = (1 - momentum) * variances[channel] + momentum * var * n / (n - 1)
-        normalised[:, channel] = (values - mean) / (var + 0.00001) ** 0.5
-    return [normalised, means, variances]
+def one_by_one(model, images):
+    model.eval()
+    rows = []
+    for image in images.numpy():
+        padded = np.pad(image, ((0, 0), (1, 1), (1, 1)), constant_values=image.min())
+        total = np.zeros(10)
+        for row, column in [(1, 1), (0, 1), (1, 0), (2, 1), (1, 2)]:
+            copy = torch.from_numpy(padded[None, :, row : row + 28, column : column + 28])
+            total += model(copy)[0].detach().double().exp().numpy()
+        rows.append(total / 5)
+    return np.stack(rows)
 
 
 RIGHT = {
-    "ema": [
-        average_in_place,
-        looped_average,
-        lambda average, weight, decay: average + (1 - decay) * (weight - average),
-        lambda average, weight, decay: get_ema_avg_fn(decay)(average, weight, 0),
-        lambda average, weight, decay: weight.numpy() * (1 - decay) + average.numpy() * decay,
+    "predicted": [
+        looped_classes,
+        lambda log_probs: np.argmax(log_probs.numpy(), axis=-1),
+        lambda log_probs: log_probs.exp().max(dim=1).indices.double(),
+        lambda log_probs: [int(row.argmax()) for row in log_probs],
     ],
-    "rate_at": [
-        looped_cycle,
-        lambda step, steps, highest: np.interp(step, [0, 3 * steps / 10, steps], [0, highest, 0]),
-        lambda step, steps, highest: highest * min(step / (0.3 * steps), (steps - step) / (0.7 * steps)),
-        lambda step, steps, highest: np.array([cycle()(i, steps, highest) for i in range(steps + 1)])[step],
+    "confusion": [
+        by_bincount,
+        numpy_confusion,
+        listed_confusion,
+        lambda labels, predictions: confusion_matrix(labels, predictions, labels=range(10)),
+        lambda labels, predictions: F.one_hot(labels, 10).float().T @ F.one_hot(predictions, 10).float(),
     ],
-    "gain": [gain_by_statistics, gain_by_torch, gain_by_pandas, gain_with(right_error)],
-    "seeds_needed": [
-        looped_seeds,
-        seeds_by_bisection,
-        lambda spread, gain: np.ceil(2 * (2 * spread / gain) ** 2),
-        lambda spread, gain: -int(-8 * spread**2 // gain**2),
-        lambda spread, gain: int(8 * (spread / gain) ** 2) + 1,
+    "precision_recall": [fractions, looped_rates, rates_by_scikit_learn, rates_by_torch],
+    "light_on_black": [by_corners, looped_inversion, float_inversion],
+    "refuse": [looped_refusal, refusal_by_mask, refusal_by_quantile],
+    "average_over_shifts": [
+        averaged(),
+        rolled_and_filled,
+        one_by_one,
+        averaged(result=lambda log_probs: log_probs.double().softmax(dim=2).mean(dim=0)),
     ],
-    "smoothed_loss": [
-        looped_smoothing,
-        smoothing_by_numpy,
-        two_losses,
-        lambda log_probs, labels, epsilon: F.cross_entropy(log_probs, labels, label_smoothing=epsilon),
-        lambda log_probs, labels, epsilon: smoothed_with(right_share, other_share)(log_probs.double(), labels, epsilon),
-    ],
-    "batch_norm": [norm_by_layer, norm_by_numpy, looped_norm, norm_with()],
 }
+
+
+def probe_light_on_black(function):
+    """The checker's pictures and random ones: paper of another size with some ink anywhere."""
+    pictures = list(PICTURES.values())
+    for seed in range(20):
+        paper, ink = ((255, 0), (0, 255), (200, 60), (40, 180))[seed % 4]
+        picture = torch.full((12 + seed, 25 - seed // 2), paper, dtype=torch.uint8)
+        picture[random_numbers(*picture.shape, seed=seed) > 0.8] = ink
+        pictures.append(picture)
+    return [function(picture) for picture in pictures]
+
+
+def probe_average_over_shifts(function):
+    values = []
+    for mode, images in [(True, inked_images(4)), (False, inked_images(1)), (True, inked_images(2, background=0.5))]:
+        values.append(function(Tiny().train(mode), images))
+    return values
 
 
 # exercise: what a function gives on many inputs; two functions with equal results behave alike
 PROBES = {
-    "ema": lambda function: [
-        function(*random_numbers(2, 3, 2, seed=seed), decay) for seed, decay in enumerate([0.0, 0.3, 0.9, 0.99, 1.0])
+    "predicted": lambda function: [
+        function(log_probs)
+        for log_probs in [LOG_PROBS, LOG_PROBS[:1], random_numbers(10, 10, seed=4), random_numbers(50, 10, seed=4)]
     ],
-    "rate_at": lambda function: [
-        function(step, steps, highest)
-        for steps, highest in [(10, 1.0), (100, 0.3), (1000, 2.0)]
-        for step in range(0, steps + 1, steps // 10)
-    ],
-    "gain": lambda function: [
-        value
-        for before, after in [(BEFORE, AFTER), (FEWER, MORE), (AFTER, FEWER), ([1.0, 2.0], [3.0, 5.0, 6.0])]
-        for value in function(before, after)
-    ],
-    "seeds_needed": lambda function: [
-        function(spread, gain) for spread in (0.03, 0.07, 0.2, 1.1) for gain in (0.02, 0.09, 0.4)
-    ],
-    "smoothed_loss": lambda function: [
-        function(log_probs, labels, epsilon)
-        for epsilon in (0.0, 0.05, 0.4, 1.0)
-        for log_probs, labels in [
-            (LOG_PROBS, FIVE_LABELS),
-            (LOG_PROBS[:1], FIVE_LABELS[:1]),
-            (random_numbers(2, 3, seed=3).log_softmax(dim=1), torch.tensor([2, 0])),
+    "confusion": lambda function: [
+        function(labels, predictions)
+        for labels, predictions in [
+            (SOME_LABELS, SOME_PREDICTIONS),
+            (random_classes(300, seed=5), random_classes(300, seed=6)),
+            (torch.tensor([0]), torch.tensor([9])),
         ]
     ],
-    "batch_norm": lambda function: [
+    "precision_recall": lambda function: [
         value
-        for shape, momentum in [((4, 3, 5, 6), 0.25), ((1, 2, 3, 4), 0.1), ((2, 5, 2, 2), 0.6)]
-        for training in (True, False)
-        for value in function(*channels(shape, seed=shape[0]), training, momentum)
+        for seed in range(3)
+        for matrix in (random_matrix(seed), np.tril(random_matrix(seed), k=-1) + np.eye(10, dtype=int)[::-1])
+        for digit in range(10)
+        for value in function(matrix, digit)
     ],
+    "light_on_black": probe_light_on_black,
+    "refuse": lambda function: [
+        function(*answers_of_any_kind(count, seed=count + 1), share)
+        for count, share in [(20, 0.25), (20, 0.0), (40, 0.5), (20, 0.95), (100, 0.03), (3, 0.0)]
+    ],
+    "average_over_shifts": probe_average_over_shifts,
 }

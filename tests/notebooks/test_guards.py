@@ -236,7 +236,7 @@ def test_taught_code_may_differ_in_docstrings_and_annotations_only(original, alt
         ("It gets 97.04 % right.", False),
         ("It gets 98 % right.", False),
         ("The report has 96.71 %.", True),
-        ("See `12345`, $x_{123}$, [link](https://a.b/1234) and 03_training.", True),
+        ("See `12345`, $x_{123}$, [link](https://a.b/1234) and 04_training.", True),
         ("Version 9.3.3 needs Python 3.11 to 3.14.", True),
         ("```\n4321\n```\nA loss of 2.3.", True),
         ("A loss of 2.31.", False),

@@ -8,7 +8,7 @@ from mnist_helpers import export, network, recipes, timing, training
 from tests.notebooks import notebook_checks, prose_numbers, stored_outputs
 
 CHAPTERS = {  # missing ones fail, new ones join
-    *("01_data", "02_network", "03_training", "04_predictions", "05_improving", "06_speed", "07_deployment"),
+    *("01_data", "02_network", "04_training", "05_predictions", "06_experiments", "08_speed", "09_deployment"),
 }
 NAMES = sorted(CHAPTERS | {path.stem for path in notebook_checks.FOLDER.glob("*.ipynb")})
 
@@ -35,14 +35,14 @@ def test_notebook_is_stored_as_it_should_be(notebooks, name, check):
     "name, module, definition",
     [
         ("02_network", network, "Net"),
-        ("03_training", training, "train_epoch"),
-        ("03_training", training, "evaluate"),
-        ("05_improving", network, "block"),
-        ("05_improving", recipes, "train_batch"),
-        ("05_improving", recipes, "train"),
-        ("06_speed", timing, "interleaved"),
-        ("06_speed", timing, "speedups"),
-        ("07_deployment", export, "FromPixels"),
+        ("04_training", training, "train_epoch"),
+        ("04_training", training, "evaluate"),
+        ("06_experiments", network, "block"),
+        ("06_experiments", recipes, "train_batch"),
+        ("06_experiments", recipes, "train"),
+        ("08_speed", timing, "interleaved"),
+        ("08_speed", timing, "speedups"),
+        ("09_deployment", export, "FromPixels"),
     ],
 )
 def test_taught_code_is_the_code_of_the_helpers(notebooks, name, module, definition):
@@ -53,7 +53,7 @@ def test_taught_code_is_the_code_of_the_helpers(notebooks, name, module, definit
 @pytest.mark.parametrize("definition", ["Shuffled", "train_on", "new_model"])
 def test_taught_code_is_what_the_benchmark_of_speed_times(notebooks, definition):
     source = (notebook_checks.ROOT / "benchmarks" / "speed.py").read_text(encoding="utf-8")
-    expect_none(notebook_checks.taught_code_findings(notebooks["06_speed"], definition, source))
+    expect_none(notebook_checks.taught_code_findings(notebooks["08_speed"], definition, source))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -62,7 +62,7 @@ def test_what_the_handouts_notebooks_link_to_is_there(handout):
             assert (path.parent / link).exists(), f"{path.name} links to {link}"
 
 
-def test_the_handout_has_the_networks_that_chapter_07_runs(handout):
+def test_the_handout_has_the_networks_that_chapter_09_runs(handout):
     assert {"models/digits.onnx", "models/report_net.onnx"} <= set(files(handout))
 
 

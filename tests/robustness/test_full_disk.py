@@ -60,7 +60,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 (course / "artifacts").symlink_to(sys.argv[1])
-notebook = nbformat.read(course / "notebooks" / "03_training.ipynb", 4)
+notebook = nbformat.read(course / "notebooks" / "04_training.ipynb", 4)
 del notebook.cells[[cell.id for cell in notebook.cells].index("exercises"):]
 os.environ |= {"PYTHONPATH": str(course), "MNIST_COURSE_ARTIFACTS": str(course / "artifacts")}
 NotebookClient(notebook, allow_errors=True, resources={"metadata": {"path": course / "notebooks"}}).execute()
@@ -138,7 +138,7 @@ def test_a_notebook_says_so_where_it_writes_and_goes_on(faults, words, cells, ke
         assert errors[cell].startswith("CourseError: ") and words in errors[cell] and errors[cell].count("\n") == 0
     assert files == kept
     (course / "artifacts").unlink()  # room again
-    assert not compare(course, "03_training.ipynb")
+    assert not compare(course, "04_training.ipynb")
 
 
 def test_training_stops_with_one_sentence_and_keeps_the_checkpoint_before(on_small_disk):

@@ -20,7 +20,7 @@ from tests.notebooks.notebook_checks import FOLDER
 from tests.support.course_copy import compare, fresh_copy
 
 NAMES = sorted(path.name for path in FOLDER.glob("*.ipynb"))
-WRITERS = ["02_network.ipynb", "03_training.ipynb", "07_deployment.ipynb"]  # of files that a notebook uses later
+WRITERS = ["02_network.ipynb", "04_training.ipynb", "09_deployment.ipynb"]  # of files that a notebook uses later
 
 
 @contextlib.contextmanager
@@ -52,7 +52,7 @@ def test_each_alone_in_a_fresh_copy(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["03_training.ipynb", "07_deployment.ipynb"])
+@pytest.mark.parametrize("name", ["04_training.ipynb", "09_deployment.ipynb"])
 def test_two_of_one_at_once_in_one_fresh_copy(name, tmp_path):
     course = fresh_copy(tmp_path)
     with ThreadPoolExecutor(2) as two:
@@ -89,7 +89,7 @@ def test_all_that_use_files_run_whatever_lies_in_their_place(damage, used_course
     assert {"report_net.onnx", "report_net.pt", "report_digits.onnx"} <= {path.name for path in paths}
     for path in paths:
         damage(path)
-    assert not compare(used_course, "04_predictions.ipynb", *WRITERS)
+    assert not compare(used_course, "05_predictions.ipynb", *WRITERS)
 
 
 def stop_at(client, cell, fraction):
@@ -122,9 +122,9 @@ def outputs_when_stopped(course, name, cell_id, fraction, monkeypatch):
 @pytest.mark.parametrize(
     "name, cell_id, fraction, later, epochs",
     [
-        ("03_training.ipynb", "run", 0.1, ["resume", "resume-compare"], 0),  # these need the state after two epochs
-        ("03_training.ipynb", "run", 0.7, [], 2),
-        ("05_improving.ipynb", "live", 0.3, [], None),
+        ("04_training.ipynb", "run", 0.1, ["resume", "resume-compare"], 0),  # these need the state after two epochs
+        ("04_training.ipynb", "run", 0.7, [], 2),
+        ("06_experiments.ipynb", "live", 0.3, [], None),
     ],
 )
 def test_after_a_stopped_training_cell_the_next_ones_work(

@@ -32,7 +32,7 @@ def weights_of_train_model(path):
 
 
 LOADERS = {
-    "chapter 04": lambda path: checkpoints.load(path, Net()),
+    "chapter 05": lambda path: checkpoints.load(path, Net()),
     "train --resume": resume,
     "run_checkpoint.load_model": run_checkpoint.load_model,
     "tools/train_model.py": weights_of_train_model,

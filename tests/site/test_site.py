@@ -98,12 +98,12 @@ def test_first_page_and_readme_give_the_same_times_as_the_chapters():
 
 
 def damage_notebook(course):
-    path = course / "notebooks" / "03_training.ipynb"
+    path = course / "notebooks" / "04_training.ipynb"
     path.write_text(path.read_text()[:1000])
 
 
 def clear_notebook(course):
-    path = course / "notebooks" / "03_training.ipynb"
+    path = course / "notebooks" / "04_training.ipynb"
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -118,8 +118,8 @@ def write_bad_link(course):
 
 BAD = {
     "a missing notebook": (lambda c: (c / "notebooks" / "02_network.ipynb").unlink(), ["02_network.ipynb is missing"]),
-    "a torn notebook": (damage_notebook, ["03_training.ipynb is no notebook", "git checkout"]),
-    "a notebook that was not run": (clear_notebook, ["03_training.ipynb has cells that were not run", "make run"]),
+    "a torn notebook": (damage_notebook, ["04_training.ipynb is no notebook", "git checkout"]),
+    "a notebook that was not run": (clear_notebook, ["04_training.ipynb has cells that were not run", "make run"]),
     "a missing model": (
         lambda c: (c / "models" / "report_net.onnx").unlink(),
         ["report_net.onnx cannot be read", "git checkout"],

@@ -1,4 +1,4 @@
-"""Exercises of 07_deployment: parity, softmax, quantisation, the cost of rejection, an integer matrix product."""
+"""Exercises of 09_deployment: parity, softmax, quantisation, the cost of rejection, an integer matrix product."""
 
 import numpy as np
 

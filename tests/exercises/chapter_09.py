@@ -1,9 +1,9 @@
-"""07_deployment: the misconceptions that the checkers know, right answers in other styles, probes for the mutants."""
+"""09_deployment: the misconceptions that the checkers know, right answers in other styles, probes for the mutants."""
 
 import numpy as np
 import torch
 
-from mnist_helpers.exercises.chapter_07 import (
+from mnist_helpers.exercises.chapter_09 import (
     ACTIVATIONS,
     CONFIDENCE,
     LOGITS,
@@ -15,7 +15,7 @@ from mnist_helpers.exercises.chapter_07 import (
     random_array,
     random_probabilities,
 )
-from mnist_helpers.exercises.chapter_07 import (
+from mnist_helpers.exercises.chapter_09 import (
     RIGHT as RIGHT_ANSWERS,
 )
 

@@ -1,0 +1,201 @@
+"""08_speed: the misconceptions that the checkers know, right answers in other styles, and probes for the mutants."""
+
+import math
+import statistics
+
+import numpy as np
+import torch
+
+from mnist_helpers.exercises.chapter_08 import IMAGES, LABELS, ORDER, exercises  # noqa: F401
+
+
+def by_round(old, new):
+    return [a / b for a, b in zip(old, new)]
+
+
+def middle_of_the_list(old, new):
+    return old[len(old) // 2] / new[len(new) // 2]
+
+
+def lower_median(old, new):
+    return sorted(old)[(len(old) - 1) // 2] / sorted(new)[(len(new) - 1) // 2]
+
+
+def cut(images, labels, size):
+    return list(zip(images.split(size), labels.split(size)))
+
+
+def full_only(images, labels, order, size):
+    return [batch for batch in cut(images[order], labels[order], size) if len(batch[1]) == size] or [
+        (images[:0], labels[:0])
+    ]
+
+
+def in_place(images, labels, order, size):
+    images[:], labels[:] = images[order], labels[order]
+    return cut(images, labels, size)
+
+
+def shuffled_batches(images, labels, order, size):
+    return cut(images[order], labels[order], size)[::-1]
+
+
+def overlapping(images, labels, order, size):
+    return [(images[order[i:][:size]], labels[order[i:][:size]]) for i in range(len(order))]
+
+
+def looped(images, labels, order, size):
+    batches = []
+    for start in range(0, len(order), size):
+        chosen = order[start : start + size]
+        batches.append((images[chosen], labels[chosen]))
+    return batches
+
+
+def one_by_one(images, labels, order, size):
+    batches = [([], [])]
+    for index in order.tolist():
+        if len(batches[-1][0]) == size:
+            batches.append(([], []))
+        batches[-1][0].append(images[index])
+        batches[-1][1].append(labels[index])
+    return [(torch.stack(pictures), torch.stack(classes)) for pictures, classes in batches]
+
+
+# exercise: {misconception: what a student who holds it writes}
+WRONG = {
+    "throughput": {
+        "seconds an image": lambda images, seconds: seconds / images,
+        "batches a second": lambda images, seconds: images / seconds // 64,
+        "multiplied": lambda images, seconds: images * seconds,
+        "whole numbers": lambda images, seconds: images // seconds,
+        "the images alone": lambda images, seconds: [images],
+    },
+    "speedup": {
+        "ratio of means": lambda old, new: np.mean(old) / np.mean(new),
+        "mean of ratios": lambda old, new: np.mean(by_round(old, new)),
+        "median of ratios": lambda old, new: np.median(by_round(old, new)),
+        "fastest rounds": lambda old, new: min(old) / min(new),
+        "middle of the list": middle_of_the_list,
+        "upside down": lambda old, new: np.median(new) / np.median(old),
+        "difference": lambda old, new: np.median(old) - np.median(new),
+        "share saved": lambda old, new: 1 - np.median(new) / np.median(old),
+        "lower of two in the middle": lower_median,
+        "slowest rounds": lambda old, new: max(old) / max(new),
+    },
+    "megabytes": {
+        "bytes": lambda shape, dtype: math.prod(shape) * dtype.itemsize,
+        "mebibytes": lambda shape, dtype: math.prod(shape) * dtype.itemsize / 2**20,
+        "numbers": lambda shape, dtype: math.prod(shape) / 1e6,
+        "bits": lambda shape, dtype: math.prod(shape) * 8 * dtype.itemsize / 1e6,
+        "kilobytes": lambda shape, dtype: math.prod(shape) * dtype.itemsize / 1e3,
+        "sum of the axes": lambda shape, dtype: sum(shape) * dtype.itemsize / 1e6,
+        "float32 always": lambda shape, dtype: math.prod(shape) * 4 / 1e6,
+        "one byte or four": lambda shape, dtype: math.prod(shape) * (1 if dtype == torch.uint8 else 4) / 1e6,
+        "four axes": lambda shape, dtype: math.prod(shape) * (dtype.itemsize if len(shape) == 4 else 0) / 1e6,
+    },
+    "conv_multiply_adds": {
+        "output as large as the input": lambda w, image: math.prod(w) * math.prod(image),
+        "a place too few": lambda w, image: math.prod(w) * (image[0] - w[2]) * (image[1] - w[3]),
+        "one channel out": lambda w, image: math.prod(w[1:]) * (image[0] - w[2] + 1) * (image[1] - w[3] + 1),
+        "one channel in": lambda w, image: w[0] * w[2] * w[3] * (image[0] - w[2] + 1) * (image[1] - w[3] + 1),
+        "kernel forgotten": lambda w, image: w[0] * w[1] * (image[0] - w[2] + 1) * (image[1] - w[3] + 1),
+        "weights": lambda w, image: math.prod(w),
+        "numbers of the output": lambda w, image: w[0] * (image[0] - w[2] + 1) * (image[1] - w[3] + 1),
+        "FLOP": lambda w, image: 2 * math.prod(w) * (image[0] - w[2] + 1) * (image[1] - w[3] + 1),
+        "bias": lambda w, image: (math.prod(w) + w[0]) * (image[0] - w[2] + 1) * (image[1] - w[3] + 1),
+        "batch of 64": lambda w, image: 64 * math.prod(w) * (image[0] - w[2] + 1) * (image[1] - w[3] + 1),
+        "12 written into it": lambda w, image: math.prod(w) * 64,
+        "square kernel": lambda w, image: math.prod(w) * (image[0] - w[2] + 1) * (image[1] - w[2] + 1),
+    },
+    "amdahl": {
+        "factor alone": lambda share, factor: factor,
+        "share of the factor": lambda share, factor: share * factor,
+        "mean of speeds": lambda share, factor: share * factor + (1 - share),
+        "new time": lambda share, factor: 1 - share + share / factor,
+        "rest forgotten": lambda share, factor: factor / share,
+        "limit": lambda share, factor: 1 / (1 - share),
+        "time saved": lambda share, factor: share - share / factor,
+        "parts exchanged": lambda share, factor: 1 / (share + (1 - share) / factor),
+    },
+    "batches_in_order": {
+        "labels not shuffled": lambda images, labels, order, size: cut(images[order], labels, size),
+        "images not shuffled": lambda images, labels, order, size: cut(images, labels[order], size),
+        "nothing shuffled": lambda images, labels, order, size: cut(images, labels, size),
+        "last batch dropped": full_only,
+        "shuffled in place": in_place,
+        "wrong way round": lambda images, labels, order, size: cut(
+            images[order.argsort()], labels[order.argsort()], size
+        ),
+        "another order": lambda images, labels, order, size: cut(images[order.flip(0)], labels[order.flip(0)], size),
+        "batches that overlap": overlapping,
+        "so many batches": lambda images, labels, order, size: list(
+            zip(images[order].chunk(size + 1), labels[order].chunk(size + 1))
+        ),
+        "a pair of lists": lambda images, labels, order, size: (
+            images[order].split(size),
+            labels[order].split(size),
+        ),
+        "images alone": lambda images, labels, order, size: list(images[order].split(size)),
+        "one batch": lambda images, labels, order, size: [(images[order], labels[order])],
+    },
+}
+
+# exercise: right answers, in other styles
+RIGHT = {
+    "throughput": [lambda images, seconds: 1 / (seconds / images), lambda i, s: torch.tensor(i) / s],
+    "speedup": [
+        lambda old, new: np.median(old) / np.median(new),
+        lambda old, new: 1 / (statistics.median(new) / statistics.median(old)),
+    ],
+    "megabytes": [
+        lambda shape, dtype: math.prod(shape) * dtype.itemsize / 1e6,
+        lambda shape, dtype: math.prod(shape) * torch.empty(0, dtype=dtype).element_size() / 1e6,
+        lambda shape, dtype: torch.empty(shape, dtype=dtype, device="meta").nbytes / 1e6,
+    ],
+    "conv_multiply_adds": [
+        lambda w, image: math.prod(w) * (image[0] - w[2] + 1) * (image[1] - w[3] + 1),
+        lambda w, image: math.prod(w) * torch.nn.Conv2d(w[1], 1, w[2:])(torch.zeros(1, w[1], *image)).numel(),
+    ],
+    "amdahl": [
+        lambda share, factor: 1 / ((1 - share) + share * (1 / factor)),
+        lambda share, factor: 100 / (100 * (1 - share) + 100 * share / factor),
+    ],
+    "batches_in_order": [
+        looped,
+        one_by_one,
+        lambda images, labels, order, size: [(images[chosen], labels[chosen]) for chosen in order.split(size)],
+        lambda images, labels, order, size: zip(images[order].split(size), labels[order].split(size)),
+    ],
+}
+
+
+def probe_batches(function):
+    values = []
+    for size in (1, 2, 3, 7, 10):
+        batches = function(IMAGES, LABELS, ORDER, size)
+        values += [len(batches), *(part for batch in batches for part in batch)]
+    return values
+
+
+# exercise: what a function gives on many inputs; two functions with equal results behave alike
+PROBES = {
+    "throughput": lambda function: [function(60_000, 8), function(1, 4), function(10, 3)],
+    "speedup": lambda function: [
+        function([8.0, 40.0, 9.0], [3.0, 2.0, 4.0]),
+        function([4.0, 1.0, 2.0, 3.0], [1.0, 1.0, 1.0, 9.0]),
+    ],
+    "megabytes": lambda function: [
+        function(shape, dtype)
+        for shape in [(60_000, 1, 28, 28), (3000, 2000), (70_000,)]
+        for dtype in [torch.float32, torch.uint8, torch.float64]
+    ],
+    "conv_multiply_adds": lambda function: [
+        function(weight, image)
+        for weight, image in [((20, 10, 5, 5), (12, 12)), ((10, 1, 5, 5), (28, 28)), ((4, 3, 2, 5), (9, 8))]
+    ],
+    "amdahl": lambda function: [
+        function(share, factor) for share in (0, 0.3, 0.5, 0.9) for factor in (1, 2, 5, float("inf"))
+    ],
+    "batches_in_order": probe_batches,
+}
