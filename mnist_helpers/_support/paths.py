@@ -19,6 +19,9 @@ RESULTS = COURSE / "benchmarks" / "results"
 # Output of the notebooks, ignored by git; tests that run side by side choose a folder each
 ARTIFACTS = Path(os.environ.get("MNIST_COURSE_ARTIFACTS", COURSE / "artifacts"))
 
+# The student's progress in the exercises; whoever runs the notebooks for the course chooses a file elsewhere
+PROGRESS = Path(os.environ.get("MNIST_COURSE_PROGRESS", ARTIFACTS / "progress.json"))
+
 
 def _print_sentence(kind, error, trace):
     """Print a CourseError without its traceback; used as sys.excepthook."""

@@ -8,7 +8,7 @@ import torch
 from mnist_helpers.data import MEAN, STD
 from mnist_helpers.exercises.core import Chapter, NotYet, array, same
 
-exercises = Chapter()
+exercises = Chapter("chapter_01")
 DIGITS = torch.randint(0, 256, (5, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
 LABELS = torch.tensor([3, 1, 3, 0, 3, 9, 1])
 

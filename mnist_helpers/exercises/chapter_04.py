@@ -7,7 +7,7 @@ from torch import nn
 
 from mnist_helpers.exercises.core import Chapter, NotYet, array, random_numbers, same
 
-exercises = Chapter()
+exercises = Chapter("chapter_04")
 
 
 @exercises.add(

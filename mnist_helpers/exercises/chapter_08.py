@@ -7,7 +7,7 @@ import torch
 
 from mnist_helpers.exercises.core import Chapter, NotYet, PassedByReference, array, random_numbers, same
 
-exercises = Chapter()
+exercises = Chapter("chapter_08")
 
 
 @exercises.add("How many images are done in one second?", "images / seconds")

@@ -4,6 +4,7 @@ import _thread
 import contextlib
 import copy
 import difflib
+import functools
 import html
 import inspect
 import itertools
@@ -20,8 +21,10 @@ import torch
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.paths import PACKAGE
+from mnist_helpers.exercises import progress_file
 
-TIME_LIMIT = 5  # seconds for one check
+TIME_LIMIT = 5  # seconds for one check, unless the exercise names another number
+HARDEST = 3  # stars
 MAX_ITEMS = 10_000  # taken from a student's generator, which may be infinite
 NOT_ATTEMPTED, NOT_YET, CORRECT = "○ not attempted", "✗ not yet", "✓ correct"
 COLOURS = {NOT_ATTEMPTED: "#6b6b6b", NOT_YET: "#d55e00", CORRECT: "#0072b2"}
@@ -56,11 +59,15 @@ class Card:
 
 
 class Exercise:
-    """An exercise with its solution, which the tests also run, its checker and its hints."""
+    """An exercise with its solution, which the tests also run, its checker and its hints.
 
-    def __init__(self, solution: Callable, hints: tuple[str, ...]):
-        self.name, self.run_solution, self.hints = solution.__name__, solution, hints
-        self.state, self.hints_given = NOT_ATTEMPTED, 0
+    `stars` says how hard it is, from 1 to 3; a check is stopped after `seconds`.
+    """
+
+    def __init__(self, solution: Callable, hints: tuple[str, ...], stars: int = 1, seconds: float = TIME_LIMIT):
+        self.name, self.run_solution, self.hint_texts = solution.__name__, solution, hints
+        self.stars, self.seconds = stars, seconds
+        self.state, self.hints_given, self.chapter = NOT_ATTEMPTED, 0, ""
 
     def checker(self, function: Callable) -> Callable:
         """Register `function(ask)` as the checker, which raises NotYet with a reason if the answer is wrong."""
@@ -74,13 +81,25 @@ class Exercise:
                 f"{len(answers)} answers were given, but check takes one; pass your function, as in "
                 f"exercises.{self.name}.check({self.name})."
             )
-        self.state, reason = verdict(self.run_checker, answers[0])
-        return Card(self.state, reason)
+        self.state, reason = verdict(self.run_checker, answers[0], self.seconds)
+        return Card(self.state, " ".join(filter(None, [reason, self._save()])))
+
+    def _save(self) -> str:
+        """Write the state to the progress file, and return a sentence if that fails."""
+        if self.state == NOT_ATTEMPTED or not self.chapter:
+            return ""
+        try:
+            progress_file.record(self.chapter, self.name, self.state == CORRECT, self.hints_given)
+        except CourseError as error:
+            return f"(Your progress was not saved: {error})"
+        return ""
 
     def hint(self) -> Card:
         """Return the next hint, or the last hint again if there are no more."""
-        self.hints_given = min(self.hints_given + 1, len(self.hints))
-        return Card(f"hint {self.hints_given} of {len(self.hints)}", self.hints[self.hints_given - 1])
+        self.hints_given = min(self.hints_given + 1, len(self.hint_texts))
+        return Card(f"hint {self.hints_given} of {len(self.hint_texts)}", self.hint_texts[self.hints_given - 1])
+
+    hints = hint  # an easy slip
 
     def solution(self) -> Card:
         """Return one correct solution."""
@@ -91,21 +110,35 @@ class Exercise:
         source = textwrap.dedent(inspect.getsource(self.run_solution))
         return source[source.index("\ndef ") + 1 :].rstrip()
 
+    def difficulty(self) -> str:
+        """Return the stars as text, for example ★★☆."""
+        return "★" * self.stars + "☆" * (HARDEST - self.stars)
+
+    def __getattr__(self, name: str):
+        if name.startswith("_") or name == "run_checker":
+            raise AttributeError(name)
+        raise CourseError(
+            f"an exercise has no {name}; use exercises.{self.name}.check({self.name}), .hint() or .solution()."
+        )
+
 
 class Chapter:
-    """The exercises of one notebook, accessed by name."""
+    """The exercises of one notebook, accessed by name. `name` is the chapter's name in the progress file."""
 
-    def __init__(self):
+    def __init__(self, name: str):
+        self._name = name
         self._exercises: dict[str, Exercise] = {}
 
-    def add(self, *hints: str) -> Callable[[Callable], Exercise]:
+    def add(self, *hints: str, stars: int = 1, seconds: float = TIME_LIMIT) -> Callable[[Callable], Exercise]:
         """Return a decorator that adds an exercise with the decorated function as its solution.
 
         The exercise has the name of the function. The hints go from vague to clear.
         """
 
         def decorate(solution: Callable) -> Exercise:
-            return self._exercises.setdefault(solution.__name__, Exercise(solution, hints))
+            exercise = Exercise(solution, hints, stars, seconds)
+            exercise.chapter = self._name
+            return self._exercises.setdefault(exercise.name, exercise)
 
         return decorate
 
@@ -125,14 +158,35 @@ class Chapter:
         return [*self._exercises, "progress"]
 
     def progress(self) -> Card:
-        """Return the state of every exercise in this kernel."""
-        done = sum(exercise.state == CORRECT for exercise in self)
-        lines = [f"{exercise.state:<16}{exercise.name}" for exercise in self]
+        """Return how far the student is, in this session and in earlier ones."""
+        saved = progress_file.read().get(self._name, {})
+        states = {exercise: _best(exercise.state, saved.get(exercise.name)) for exercise in self}
+        done = sum(state == CORRECT for state in states.values())
+        lines = [f"{state:<16}{exercise.difficulty()}  {exercise.name}" for exercise, state in states.items()]
         return Card(f"{done} of {len(lines)} correct", code="\n".join(lines))
 
 
-def verdict(checker: Callable, answer) -> tuple[str, str]:
-    """Run `checker` on the student's answer, whatever it does, and return the state and the reason."""
+def _best(state: str, saved: dict | None) -> str:
+    """Return the better of the state in this session and the saved one."""
+    if saved is None or state == CORRECT:
+        return state
+    return CORRECT if saved["correct"] else NOT_YET
+
+
+@functools.cache
+def finish_lazy_imports() -> None:
+    """Make torch import what it imports with the first optimizer, which takes seconds on a busy machine.
+
+    A time limit must not stop these imports: torch would stay broken until the kernel is restarted.
+    """
+    torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.1)
+
+
+def verdict(checker: Callable, answer, seconds: float = TIME_LIMIT) -> tuple[str, str]:
+    """Run `checker` on the student's answer, whatever it does, and return the state and the reason.
+
+    The check is stopped after `seconds`. The gradient mode is put back afterwards.
+    """
     if answer is ...:
         return NOT_ATTEMPTED, "replace the three dots by your answer."
     if not callable(answer):
@@ -141,15 +195,19 @@ def verdict(checker: Callable, answer) -> tuple[str, str]:
             NOT_YET,
             f"a function was expected, but {given} was given: pass the function itself, without parentheses.",
         )
+    finish_lazy_imports()
     try:
-        with time_limit():
+        with torch.enable_grad(), time_limit(seconds):
             checker(lambda *arguments: _ask(answer, arguments))
     except NotAttempted:
         return NOT_ATTEMPTED, "replace the three dots by your answer."
     except NotYet as error:
         return NOT_YET, str(error)
     except TooSlow:
-        return NOT_YET, f"your function did not return within {TIME_LIMIT} seconds: is there a loop that never ends?"
+        return NOT_YET, (
+            f"your function did not return within {seconds:g} seconds: is there a loop that never ends? "
+            "If your computer is busy, run the cell once more."
+        )
     except (Exception, SystemExit) as error:  # raised by the returned object when the checker uses it
         return NOT_YET, f"the value that your function returned could not be checked: {_describe(error)}"
     return CORRECT, ""
@@ -241,11 +299,12 @@ def _interrupt_limit(seconds: float) -> Iterator[None]:
         timer.cancel()
 
 
-def same(got, expected, wrong: dict | list | tuple = (), otherwise: str = "") -> None:
+def same(got, expected, wrong: dict | list | tuple = (), otherwise: str = "", given: str = "") -> None:
     """Raise NotYet unless `got` has the same shape as `expected` and, up to rounding, the same values.
 
     Both may be numbers, lists, NumPy arrays or tensors of any dtype. `wrong` maps the results of known mistakes to
-    explanations, as a dict or, if the results are arrays, as a list of pairs. `otherwise` explains any other result.
+    explanations, as a dict or, if the results are arrays, as a list of pairs. Any other result gets `otherwise`, the
+    expected and the found values and, if `given` describes the input in words, that.
     """
     found, right = array(got), array(expected)
     if _equal(found, right):
@@ -254,11 +313,19 @@ def same(got, expected, wrong: dict | list | tuple = (), otherwise: str = "") ->
         if _equal(found, array(value)):
             raise NotYet(reason)
     if found.shape != right.shape:
-        raise NotYet(
-            f"your answer has the shape {list(found.shape)}, but {list(right.shape)} was expected. {otherwise}"
-        )
-    shown = f": {_short(found)} where {_short(right)} was expected" if found.size <= 10 else ""
-    raise NotYet(otherwise or f"the shape is right, but not the numbers{shown}.")
+        what = f"your answer has the shape {list(found.shape)}, but {list(right.shape)} was expected."
+    else:
+        what = _difference(found, right)
+    raise NotYet(" ".join(filter(None, [otherwise, f"For {given}, {what}" if given else what])))
+
+
+def _difference(found: np.ndarray, right: np.ndarray) -> str:
+    """Return a sentence with the expected and the found values, or with the first of them that differ."""
+    if right.size <= 10:
+        return f"{_short(right)} was expected, but your function returned {_short(found)}."
+    where = tuple(int(index) for index in np.argwhere(~np.isclose(found, right, rtol=1e-4, atol=1e-5))[0])
+    place = f"[{', '.join(map(str, where))}]"
+    return f"{right[where]:.4g} was expected at index {place}, but your function returned {found[where]:.4g} there."
 
 
 class PassedByReference(torch.Tensor):
@@ -290,4 +357,6 @@ def _equal(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _short(values: np.ndarray) -> str:
+    if values.ndim == 0:
+        return f"{values:.6g}"
     return np.array2string(values, precision=4, separator=", ").replace("\n", "")  # in one line

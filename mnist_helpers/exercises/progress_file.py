@@ -1,0 +1,38 @@
+"""The progress file: which exercises a student has solved, kept between sessions, for the student to hand in."""
+
+import json
+from datetime import UTC, datetime
+
+from mnist_helpers._support.atomic_files import atomic_write
+from mnist_helpers._support.paths import PROGRESS
+
+
+def read() -> dict[str, dict[str, dict]]:
+    """Return {chapter: {exercise: entry}}, empty if there is no file or if it is damaged.
+
+    An entry has `correct` (whether it was ever solved), `when` (the time of the last check that counts, in UTC) and
+    `hints` (how many were shown before).
+    """
+    try:
+        content = json.loads(PROGRESS.read_text(encoding="utf-8"))
+        return {
+            chapter: {name: dict(entry, correct=entry["correct"] is True) for name, entry in entries.items()}
+            for chapter, entries in content.items()
+        }
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        return {}
+
+
+def record(chapter: str, exercise: str, correct: bool, hints: int) -> None:
+    """Write the result of a check to the file. A solved exercise stays solved.
+
+    Raises CourseError if the file cannot be written.
+    """
+    progress = read()
+    entries = progress.setdefault(chapter, {})
+    if entries.get(exercise, {}).get("correct"):
+        return
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    entries[exercise] = {"correct": correct, "when": now, "hints": hints}
+    with atomic_write(PROGRESS) as file:
+        file.write(json.dumps(progress, indent=1, sort_keys=True).encode())
