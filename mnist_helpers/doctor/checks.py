@@ -8,7 +8,6 @@ import platform
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,18 +141,6 @@ def check_room() -> Iterator[Finding]:
         yield Finding(level, subject, text, "" if level == "pass" else command)
 
 
-def check_folders() -> Iterator[Finding]:
-    """Check that the notebooks and what they write can be saved; artifacts/ may not exist yet."""
-    for folder in (ROOT / "artifacts", ROOT / "notebooks"):
-        existing = folder if folder.exists() else ROOT
-        try:
-            with tempfile.TemporaryFile(dir=existing):
-                yield Finding("pass", "folder", f"{folder.name}/ is writable")
-        except OSError as error:
-            command = remedies.rename(folder) if folder.is_file() else remedies.shell("chmod", "-R", "u+w", existing)
-            yield Finding("fail", "folder", f"{folder} is not writable ({error.strerror})", command)
-
-
 def check_shadowing() -> Iterator[Finding]:
     """Check that no file beside the notebooks is imported instead of a module."""
     modules = {MODULES.get(name, name) for name in minimum_versions()}
@@ -209,5 +196,5 @@ def check_kernel(answers: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("pass", "kernel", f"python3 starts, and runs in {facts['prefix']}")
 
 
-QUICK = check_packages, check_data, check_room, check_folders, check_shadowing
+QUICK = check_packages, check_data, check_room, check_shadowing
 PROBED = {"imports": check_imports, "kernel": check_kernel}

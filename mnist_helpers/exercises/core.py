@@ -24,6 +24,10 @@ from mnist_helpers._support.paths import PACKAGE
 from mnist_helpers.exercises import progress_file
 
 TIME_LIMIT = 5  # seconds for one check, unless the exercise names another number
+TOO_SLOW = (
+    "your function did not return within {:g} seconds: is there a loop that never ends? "
+    "If your computer is busy, run the cell once more."
+)
 HARDEST = 3  # stars
 MAX_ITEMS = 10_000  # taken from a student's generator, which may be infinite
 NOT_ATTEMPTED, NOT_YET, CORRECT = "○ not attempted", "✗ not yet", "✓ correct"
@@ -187,27 +191,22 @@ def verdict(checker: Callable, answer, seconds: float = TIME_LIMIT) -> tuple[str
 
     The check is stopped after `seconds`. The gradient mode is put back afterwards.
     """
-    if answer is ...:
-        return NOT_ATTEMPTED, "replace the three dots by your answer."
-    if not callable(answer):
+    if answer is not ... and not callable(answer):
         given = type(answer).__name__
-        return (
-            NOT_YET,
-            f"a function was expected, but {given} was given: pass the function itself, without parentheses.",
-        )
+        reason = f"a function was expected, but {given} was given: pass the function itself, without parentheses."
+        return NOT_YET, reason
     finish_lazy_imports()
     try:
+        if answer is ...:
+            raise NotAttempted
         with torch.enable_grad(), time_limit(seconds):
             checker(lambda *arguments: _ask(answer, arguments))
     except NotAttempted:
-        return NOT_ATTEMPTED, "replace the three dots by your answer."
+        return NOT_ATTEMPTED, "replace the three dots with your answer."
     except NotYet as error:
         return NOT_YET, str(error)
     except TooSlow:
-        return NOT_YET, (
-            f"your function did not return within {seconds:g} seconds: is there a loop that never ends? "
-            "If your computer is busy, run the cell once more."
-        )
+        return NOT_YET, TOO_SLOW.format(seconds)
     except (Exception, SystemExit) as error:  # raised by the returned object when the checker uses it
         return NOT_YET, f"the value that your function returned could not be checked: {_describe(error)}"
     return CORRECT, ""

@@ -32,6 +32,18 @@ def kill_myself():
 
 def patch_kill(where, calls):
     """Kill this process at the so many-th call of something that writes."""
+    killing = killer(calls)
+    if where == "half written":
+        torch.save = killing(torch.save, half=True)
+    elif where == "between the renames":
+        os.replace = only_when(lambda new: new.name == "checkpoint_before.pt", os.replace, killing(os.replace, True))
+    else:
+        when, name = where.split(" os.")
+        setattr(os, name, killing(getattr(os, name), after=when == "after"))
+
+
+def killer(calls):
+    """Return a function that wraps others; together, their calls are counted, and one of them kills this process."""
     count = []
 
     def killing(real, after=False, half=False):
@@ -51,13 +63,7 @@ def patch_kill(where, calls):
 
         return function
 
-    if where == "half written":
-        torch.save = killing(torch.save, half=True)
-    elif where == "between the renames":
-        os.replace = only_when(lambda new: new.name == "checkpoint_before.pt", os.replace, killing(os.replace, True))
-    else:
-        when, name = where.split(" os.")
-        setattr(os, name, killing(getattr(os, name), after=when == "after"))
+    return killing
 
 
 def only_when(condition, real, other):

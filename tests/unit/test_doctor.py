@@ -9,7 +9,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 import tomllib
 from collections import namedtuple
 from pathlib import Path
@@ -24,7 +23,7 @@ from mnist_helpers.doctor import __main__ as command_line
 from mnist_helpers.doctor import checks, facts, probes, remedies
 from mnist_helpers.doctor.checks import Finding
 
-SUBJECTS = {"python", "packages", "versions", "data", "disk", "folder", "imports", "gpu", "kernel"}
+SUBJECTS = {"python", "packages", "versions", "data", "disk", "imports", "gpu", "kernel"}
 KERNEL_FACTS = {"executable": sys.executable, "prefix": sys.prefix, "helpers": str(ROOT / "mnist_helpers/__init__.py")}
 
 
@@ -313,27 +312,6 @@ def test_memory_is_what_the_system_and_the_container_leave(limit, free, tmp_path
     assert checks.free_gb() == {"disk": 1.0} | free
     monkeypatch.setattr(checks, "MEMORY", tmp_path / "none")
     assert checks.free_gb() == {"disk": 1.0}
-
-
-@pytest.mark.parametrize("name", ["artifacts", "notebooks"])
-def test_a_file_in_the_place_of_a_folder_fails_until_its_command_has_run(name, course):
-    if name == "notebooks":
-        (course / name).rmdir()
-    write(course / name)
-    run_rename(only(checks.check_folders(), "fail", "folder", name, "is not writable"), course / name)
-    assert passes(checks.check_folders())
-
-
-def test_a_read_only_folder_fails(course, monkeypatch):
-    def refuse(dir):
-        if dir.name == "notebooks":
-            raise PermissionError(13, "Permission denied")
-        return open(os.devnull)
-
-    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
-    command = only(checks.check_folders(), "fail", "folder", "Permission denied")
-    assert command == shlex.join(["chmod", "-R", "u+w", str(course / "notebooks")])
-    assert not (course / "artifacts").exists()
 
 
 @pytest.mark.parametrize("name", ["random", "json", "PIL", "torch", "mnist_helpers"])

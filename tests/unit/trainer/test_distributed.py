@@ -53,25 +53,30 @@ def together(size, work):
     return results
 
 
+def normalise_in_shares(layer, x, target, size):
+    """Return the outputs, the gradients of the input and the layers of `size` processes with a share of `x` each."""
+    parts = [copy.deepcopy(layer) for _ in range(size)]
+
+    def work(processes):
+        mine = processes.shard(x).requires_grad_()
+        part = SyncBatchNorm2d(parts[processes.rank], processes)
+        y = part(mine)
+        y.backward(processes.shard(target))
+        return y.detach(), mine.grad, part
+
+    return zip(*together(size, work))
+
+
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_batch_normalisation_of_shares_is_that_of_the_whole_batch(size):
     seed_all(1)
     layer = nn.BatchNorm2d(4).double()
     nn.init.normal_(layer.weight), nn.init.normal_(layer.bias)
     x, target = torch.randn(2, 11, 4, 5, 3, dtype=torch.float64) * 3 + 10  # 11 images: uneven shares
-    parts = [copy.deepcopy(layer) for _ in range(size)]
+    outputs, gradients, layers = normalise_in_shares(layer, x, target, size)
     x.requires_grad_()
     expected = layer(x)
     expected.backward(target)
-
-    def work(processes):
-        mine = processes.shard(x.detach()).requires_grad_()
-        part = SyncBatchNorm2d(parts[processes.rank], processes)
-        y = part(mine)
-        y.backward(processes.shard(target))
-        return y.detach(), mine.grad, part
-
-    outputs, gradients, layers = zip(*together(size, work))
     close = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-12)
     close(torch.cat(outputs), expected.detach())
     close(torch.cat(gradients), x.grad)
