@@ -20,23 +20,24 @@ lab: .venv/.installed  ## open the course in JupyterLab
 	$(PY) -m jupyterlab --allow-root --ip=127.0.0.1 $(NO_BROWSER) --ServerApp.root_dir=. \
 		--LabApp.default_url=/lab/tree/notebooks/01_data.ipynb
 
-doctor:  ## look for what is wrong with the installation; each finding names the command that mends it
+doctor:  ## check the installation; each problem comes with the command that solves it
 	@if [ -x $(PY) ]; then $(PY) -m mnist_helpers.doctor; else $(PYTHON) -m mnist_helpers.doctor; fi
 
-bench: .venv/.installed  ## measure the training code and several processes against the report's code, in four minutes or so
+bench: .venv/.installed  ## time the training code and several processes against the report's code (four minutes)
 	$(PY) benchmarks/speed.py
 	$(PY) benchmarks/processes.py
 
-results: .venv/.installed  ## train with several seeds what chapters 04 and 06 compare, and time it (an hour)
+results: .venv/.installed  ## train with several seeds what chapters 04, 06 and 07 compare (an hour or more)
 	$(PY) benchmarks/report_seeds.py
 	$(PY) benchmarks/recipe_seeds.py
 	$(PY) benchmarks/time_to_accuracy.py
 
-best: .venv/.installed  ## train chapter 06's long recipe with several seeds, and test it (an hour)
+best: .venv/.installed  ## train chapter 07's long recipe with several seeds, and test it (up to an hour)
 	$(PY) benchmarks/best.py
 
-clean:  ## remove .venv and what the commands wrote
-	rm -rf .venv artifacts $(MADE)
+clean:  ## remove .venv and what the commands wrote; your progress in the exercises stays
+	rm -rf .venv $(MADE)
+	@[ ! -d artifacts ] || find artifacts -mindepth 1 -depth ! -path artifacts/progress.json -delete
 
 # The stamp is written last, so that a broken-off install is done again
 .venv/.installed: pyproject.toml constraints.txt tools/jupyterlab_config.json tools/jupyterlab_overrides.json
@@ -56,19 +57,19 @@ MADE := handout answers site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 .PHONY: check test test-all site site-serve run handout answers model pictures
 
-check: .venv/.dev-installed  ## a minute's check: style, types, helpers and exercises; no notebook, no browser
+check: .venv/.dev-installed  ## in about a minute: style, types, helpers and exercises
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m pytest tests/unit tests/exercises -n 2 -m "not slow and not integration"
 
-test: .venv/.dev-installed .venv/.site-installed  ## the whole proof: the notebooks and their stored outputs as well
+test: .venv/.dev-installed .venv/.site-installed  ## all tests: also the notebooks, the site and JupyterLab
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m pytest tests notebooks --nbval --nbval-current-env --nbval-cell-timeout=600 -n 2 --dist loadfile
 
-test-all: .venv/.dev-installed .venv/.site-installed  ## the tests that break things on purpose as well: kills, full disks
+test-all: .venv/.dev-installed .venv/.site-installed  ## also the tests that break things on purpose: kills, full disks
 	$(PY) -m pytest tests -m ""
 
 site: .venv/.site-installed  ## build the course's site, into site/, from the stored outputs
