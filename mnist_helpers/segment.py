@@ -1,0 +1,269 @@
+"""Find the handwritten digits in a picture of paper, and put them in reading order. Taught in chapter 09.
+
+The steps: estimate the brightness of the paper at every pixel; keep what is darker, the ink; remove ruled lines, specks
+and what lies at the border; group the connected parts of the ink into digits; even out the width of the strokes.
+
+SciPy's ndimage does the image work. It is installed with scikit-learn, on every platform, and has all that is needed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+Box = tuple[int, int, int, int]  # top, left, height, width in pixels
+
+MIN_CONTRAST = 20  # between ink and paper, in grey values
+# The paper is estimated in windows of this share of the shorter side, wider than the strokes; if not, in larger ones
+WINDOWS = 0.15, 0.3, 0.6
+MAX_INK = 0.45  # a picture with a larger share of ink does not show writing on paper
+MAX_DIGITS = 60
+FRAGMENT = 0.6  # a part lower than this share of the tallest one may be a piece of a digit
+SPECK = 0.2  # a part smaller than this share of the largest one is no writing
+STROKE = 0.12, 0.16  # the thinnest and the widest stroke, as shares of the digit's longer side
+EIGHT = np.ones((3, 3), dtype=bool)  # the neighbours of a pixel, diagonals included
+
+
+@dataclass(frozen=True)
+class Part:
+    """One digit found in a picture: its box and its ink (bool, of the size of the box)."""
+
+    box: Box
+    ink: np.ndarray
+
+
+def find(grey: np.ndarray) -> list[Part]:
+    """Return the digits in a picture of handwriting on paper, uint8 [H, W], in reading order."""
+    grey = 255 - grey if is_light_on_dark(grey) else grey
+    ink = ink_of_writing(ndimage.uniform_filter(grey, 3))
+    if ink.mean() > MAX_INK:
+        return []
+    labels, _ = ndimage.label(ink, EIGHT)
+    boxes = _boxes(labels)
+    parts = [_part(labels, numbers, boxes) for numbers in grouped(_writing(labels, boxes), boxes)]
+    return in_reading_order(parts) if len(parts) <= MAX_DIGITS else []
+
+
+def is_light_on_dark(grey: np.ndarray) -> bool:
+    """Return whether the writing in `grey` uint8 [H, W] is lighter than the paper.
+
+    The picture is looked at in coarse blocks. Writing is narrow, so the median of the blocks around is paper. Dark
+    writing makes the darkest pixel of a block darker than that, and light writing makes the lightest pixel lighter. At
+    the edge of a shadow, both happen.
+    """
+    block = max(1, round(min(grey.shape) / 40))
+    rows, columns = (length // block for length in grey.shape)
+    blocks = grey[: rows * block, : columns * block].reshape(rows, block, columns, block).astype(int)
+    darkest, lightest, mean = blocks.min((1, 3)), blocks.max((1, 3)), blocks.mean((1, 3))
+    paper = ndimage.median_filter(mean, 17)
+    darker, lighter = paper - darkest, lightest - paper
+    return bool(lighter[lighter > MIN_CONTRAST].sum() > darker[darker > MIN_CONTRAST].sum())
+
+
+def ink_of_writing(grey: np.ndarray) -> np.ndarray:
+    """Return which pixels of dark writing on paper, uint8 [H, W], are ink (bool), without ruled lines."""
+    for share in WINDOWS:
+        window = max(3, round(share * min(grey.shape)))
+        darkness = darkness_of(grey, window)
+        lines = ruled_lines(darkness >= max(MIN_CONTRAST / 2, Levels.of(darkness).noise))
+        darkness[lines] = 0
+        ink = ink_of(darkness)
+        if 2 * ndimage.distance_transform_cdt(ink).max(initial=0) < 0.75 * window:  # otherwise, strokes were cut
+            break
+    return ink | (lines & _bridged(ink)) if lines.any() else ink
+
+
+def darkness_of(grey: np.ndarray, window: int) -> np.ndarray:
+    """Return how much darker than the paper around it each pixel of `grey` uint8 [H, W] is, uint8 [H, W].
+
+    The paper is what is left when everything narrower than `window` pixels is filled with the brightness beside it (a
+    grey closing), so that slanted light and shadows do not matter.
+    """
+    margin = window // 2 + 1
+    wide = np.pad(grey, margin, mode="edge")
+    paper = ndimage.minimum_filter(ndimage.maximum_filter(wide, window), window)[margin:-margin, margin:-margin]
+    return np.maximum(paper, grey) - grey
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Three levels of a picture's darkness, in grey values."""
+
+    paper: int
+    noise: int  # the grain of the paper does not reach this level
+    strong: int  # the darkest 1 of 4,000 pixels
+
+    @classmethod
+    def of(cls, darkness: np.ndarray) -> "Levels":
+        """Measure the levels. Paper and noise come from the lighter half of the pixels."""
+        rising = np.cumsum(np.bincount(darkness.ravel(), minlength=256))
+        shares = np.array([0.1, 0.5, 1 - 1 / 4000])
+        least, paper, strong = map(int, np.searchsorted(rising, shares * darkness.size))
+        return cls(paper, paper + 5 * (paper - least), strong)
+
+
+def ink_of(darkness: np.ndarray) -> np.ndarray:
+    """Return which pixels are ink (bool): connected pixels that may be ink, if at least three of them surely are."""
+    levels = Levels.of(darkness)
+    sure, possible = (
+        max(least, levels.noise, levels.paper + share * (levels.strong - levels.paper))
+        for least, share in ((MIN_CONTRAST, 0.4), (MIN_CONTRAST / 2, 0.22))
+    )
+    labels, count = ndimage.label(darkness >= possible, EIGHT)
+    found = np.bincount(labels[darkness >= sure], minlength=count + 1) >= 3
+    found[0] = False
+    return found[labels]
+
+
+def ruled_lines(marks: np.ndarray) -> np.ndarray:
+    """Return which pixels of `marks` (bool [H, W]) belong to thin, straight lines across the sheet."""
+    return _level_lines(marks) | _level_lines(np.ascontiguousarray(marks.T)).T
+
+
+def _level_lines(marks: np.ndarray) -> np.ndarray:
+    """Return the pixels of horizontal lines; they may slope by a few pixels."""
+    lines = _taller(_opened(_taller(marks), marks.shape[1] // 5, axis=1))
+    if not lines.any():
+        return lines
+    labels, _ = ndimage.label(lines, EIGHT)
+    across = [width >= 0.7 * marks.shape[1] for *_, width in _boxes(labels)]
+    broad = _opened(lines, _line_height(marks) + 5, axis=0)
+    return marks & ~broad & np.array([False, *across])[labels]
+
+
+def _line_height(marks: np.ndarray) -> int:
+    """Return the largest height of a ruled line in pixels."""
+    return max(3, min(marks.shape) // 80)
+
+
+def _taller(mask: np.ndarray) -> np.ndarray:
+    """Add the pixels above and below each pixel of a mask."""
+    taller = mask.copy()
+    taller[1:] |= mask[:-1]
+    taller[:-1] |= mask[1:]
+    return taller
+
+
+def _opened(mask: np.ndarray, length: int, axis: int) -> np.ndarray:
+    """Keep only runs of at least `length` pixels along one axis (a binary opening)."""
+    runs = ndimage.minimum_filter1d(mask.view(np.uint8), length, axis=axis, mode="constant")
+    if not runs.any():
+        return np.zeros_like(mask)
+    origin = -1 if length % 2 == 0 else 0  # an even window is not centred
+    return ndimage.maximum_filter1d(runs, length, axis=axis, origin=origin, mode="constant").view(bool)
+
+
+def _bridged(ink: np.ndarray) -> np.ndarray:
+    """Close the gaps that a removed line leaves in strokes."""
+    gap = _line_height(ink) + 3
+    upright, level = (ndimage.binary_closing(ink, np.ones(shape, dtype=bool)) for shape in ((gap, 1), (1, gap)))
+    return upright | level
+
+
+def _boxes(labels: np.ndarray) -> list[Box]:
+    """Return the box of each component of a picture of labels."""
+    return [
+        (rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start)
+        for rows, columns in ndimage.find_objects(labels)
+    ]
+
+
+def _writing(labels: np.ndarray, boxes: list[Box]) -> list[int]:
+    """Return the numbers of the components that may be writing: no specks, and nothing at the border.
+
+    If all lies at the border, a large component may be a digit that fills the picture.
+    """
+    areas = np.bincount(labels.ravel())[1:]
+    inside = [number for number, box in enumerate(boxes) if not _at_border(box, labels.shape)]
+    inside = inside or [number for number, box in enumerate(boxes) if max(box[2:]) >= 0.4 * min(labels.shape)]
+    largest = max((max(boxes[number][2:]) for number in inside), default=0)
+    return [number for number in inside if max(boxes[number][2:]) >= SPECK * largest and areas[number] >= 8]
+
+
+def _at_border(box: Box, shape: tuple[int, ...]) -> bool:
+    """Return whether a box touches the border of the picture."""
+    top, left, height, width = box
+    return top == 0 or left == 0 or top + height == shape[0] or left + width == shape[1]
+
+
+def grouped(numbers: list[int], boxes: list[Box]) -> list[list[int]]:
+    """Group components into digits: a fragment joins what is near to it, if both together are no taller than a digit.
+
+    `numbers` are the components, and `boxes` the boxes of all components.
+    """
+    tallest = max((boxes[number][2] for number in numbers), default=0)
+    waiting = sorted((([number], boxes[number]) for number in numbers), key=_height)
+    done: list[tuple[list[int], Box]] = []
+    while waiting:
+        members, box = waiting.pop(0)
+        others = [other for other in waiting + done if _together(box, other[1])[2] <= 1.15 * tallest]
+        near = min(others, key=lambda other: _gap(box, other[1]), default=None)
+        if near is None or box[2] >= FRAGMENT * tallest or _gap(box, near[1]) > 0.2 * tallest:
+            done.append((members, box))
+        else:
+            (waiting if near in waiting else done).remove(near)
+            waiting = sorted([*waiting, (near[0] + members, _together(box, near[1]))], key=_height)
+    return [members for members, box in done if box[2] >= 0.35 * tallest]
+
+
+def _height(group: tuple[list[int], Box]) -> int:
+    return group[1][2]
+
+
+def _together(one: Box, other: Box) -> Box:
+    """Return the box around two boxes."""
+    top, left = min(one[0], other[0]), min(one[1], other[1])
+    bottom, right = (max(one[axis] + one[axis + 2], other[axis] + other[axis + 2]) for axis in (0, 1))
+    return top, left, bottom - top, right - left
+
+
+def _gap(one: Box, other: Box) -> float:
+    """Return the distance in pixels between two boxes, 0 if they overlap."""
+    apart = (
+        max(one[axis], other[axis]) - min(one[axis] + one[axis + 2], other[axis] + other[axis + 2]) for axis in (0, 1)
+    )
+    return float(np.hypot(*(max(distance, 0) for distance in apart)))
+
+
+def _part(labels: np.ndarray, numbers: list[int], boxes: list[Box]) -> Part:
+    """Cut out the components of one digit."""
+    box = boxes[numbers[0]]
+    for number in numbers[1:]:
+        box = _together(box, boxes[number])
+    top, left, height, width = box
+    return Part(box, np.isin(labels[top : top + height, left : left + width], np.array(numbers) + 1))
+
+
+def in_reading_order(parts: list[Part]) -> list[Part]:
+    """Order parts in lines from top to bottom, and in a line from left to right."""
+    lines: list[list[Part]] = []
+    for part in sorted(parts, key=_middle):
+        if lines and _middle(part) < lines[-1][-1].box[0] + lines[-1][-1].box[2]:
+            lines[-1].append(part)
+        else:
+            lines.append([part])
+    return [part for line in lines for part in sorted(line, key=lambda part: part.box[1])]
+
+
+def _middle(part: Part) -> float:
+    """Return the row in the middle of a part."""
+    return part.box[0] + part.box[2] / 2
+
+
+def even_strokes(ink: np.ndarray) -> np.ndarray:
+    """Widen strokes that are too thin for MNIST, and narrow those that are too wide.
+
+    `ink` is bool [H, W]; returns bool [H', W'], which may be larger. A stroke is about four times as wide as the mean
+    distance of its pixels to its edge.
+    """
+    side = max(ink.shape)
+    ink = np.pad(ink, 1)
+    inside = ndimage.distance_transform_edt(ink)
+    width = 4 * (inside[ink].mean() - 0.5)
+    thinnest, widest = (share * side for share in STROKE)
+    if width < thinnest:
+        growth = (thinnest - width) / 2
+        return ndimage.distance_transform_edt(~np.pad(ink, int(growth) + 1)) <= growth + 0.5
+    if width > widest:
+        return inside > min((width - widest) / 2, np.quantile(inside[ink], 0.9) - 1)
+    return ink
