@@ -1,5 +1,6 @@
-"""Convert a drawn or photographed digit to the 28x28 image that an MNIST network expects."""
+"""Convert drawn or photographed digits to the 28x28 images that an MNIST network expects."""
 
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,13 +8,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from mnist_helpers import CourseError
+from mnist_helpers import CourseError, segment
 
-MIN_CONTRAST = 0.1  # between ink and paper, from 0 to 1
-MAX_SIDE = 512  # pixels; larger photos are reduced first, which keeps strokes many pixels wide
+MAX_SIDE = 800  # pixels; larger photos are reduced first
 # Raster formats only: for some other formats, Pillow starts an external program
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+# Pictures and documents of other kinds, and what to do with them
+OTHER_SUFFIXES = {
+    **dict.fromkeys([".heic", ".heif", ".avif"], "install the package pillow-heif, or save it as JPEG"),
+    **dict.fromkeys([".pdf", ".svg"], "save its page as PNG"),
+}
 
 
 @dataclass(frozen=True)
@@ -27,55 +32,90 @@ class Fitted:
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Read one drawn digit from an image file and prepare it like MNIST: uint8 [28, 28], light ink on black.
+    """Read the one handwritten digit in an image file and prepare it like MNIST: uint8 [28, 28], light ink on black.
 
     The image may have any size and mode. Transparent parts are treated as paper, and dark ink on light paper is
-    inverted. Raises CourseError if the file is missing, not an image, too large to be opened safely, or blank.
+    inverted. Raises CourseError as `read_grey` does, or unless the image shows exactly one digit.
+    """
+    found = find_digits(read_grey(path))
+    if not found:
+        raise CourseError(
+            f"{path} shows no ink on paper, but a digit was expected; use a thick, dark pen and leave a paper margin."
+        )
+    if len(found) > 1:
+        raise CourseError(f"{path} shows {len(found)} digits, but one was expected; read it with predict.read_digits.")
+    return found[0].picture
+
+
+@dataclass(frozen=True)
+class FoundDigit:
+    """A digit in a larger picture: where it is, and the picture that the network is given."""
+
+    box: segment.Box  # top, left, height and width in the larger picture
+    picture: np.ndarray  # uint8 [28, 28], light ink on black
+
+
+def find_digits(grey: np.ndarray) -> list[FoundDigit]:
+    """Return the digits in a picture of handwriting on paper, uint8 [H, W], in reading order, prepared like MNIST."""
+    return [FoundDigit(part.box, _centred(segment.even_strokes(part.ink))[0]) for part in segment.find(grey)]
+
+
+def read_grey(path: Path) -> np.ndarray:
+    """Read an image file as grey values, uint8 [H, W], at most MAX_SIDE pixels wide and high.
+
+    Of a coloured image, this is the colour channel in which ink and paper differ most. Raises CourseError if the file
+    is missing, not an image, or too large to be opened safely.
     """
     path = Path(path)
+    if re.match(r"https?:", str(path)):
+        raise CourseError(f"{path} is an address, but a file was expected; save the picture first.")
     try:
         with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
-            image = Image.open(path, formats=FORMATS)
+            image = Image.open(path, formats=_formats())
         with image:
-            image.draft("L", (MAX_SIDE, MAX_SIDE))
-            ink = _ink(image)
+            image.draft("RGB", (MAX_SIDE, MAX_SIDE))
+            return _grey(image)
     except FileNotFoundError:
         raise CourseError(f"{path} is not there, but an image file was expected; check the name.") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise CourseError(f"{path} is too large to be opened safely; save it with fewer pixels.") from None
     except Exception:  # a damaged file raises errors of many kinds
-        raise CourseError(f"{path} is no image that can be read; save your digit as PNG or JPEG.") from None
-    if ink.max() - np.median(ink) < MIN_CONTRAST:
-        raise CourseError(
-            f"{path} shows no ink on paper, but a digit was expected; use a thick, dark pen and leave a paper margin."
-        )
-    return prepare(ink)
+        remedy = OTHER_SUFFIXES.get(path.suffix.lower(), "save it as PNG or JPEG")
+        raise CourseError(f"{path} is no image that can be read; {remedy}.") from None
 
 
-def _ink(image: Image.Image) -> np.ndarray:
-    """Return grey values 0..1 with bright ink and dark paper, assuming that the border of the image is paper."""
+def _formats() -> tuple[str, ...]:
+    """Return the formats that are read: photos of telephones in HEIC only if pillow-heif is installed."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return FORMATS
+    pillow_heif.register_heif_opener()
+    return (*FORMATS, "HEIF")
+
+
+def _grey(image: Image.Image) -> np.ndarray:
+    """Return an opened image as grey values uint8 [H, W], turned as its camera was held."""
     image = ImageOps.exif_transpose(image)
     if image.mode in ("1", "P", "PA"):  # Pillow resizes these without averaging, which loses thin strokes
         image = image.convert("RGBA")
     image.thumbnail((MAX_SIDE, MAX_SIDE))
     if image.mode.startswith(("I", "F")):  # 16 bits or more: Pillow would clip the values
-        grey = np.asarray(image, dtype=np.float64)
-        if not np.isfinite(grey).all():
+        values = np.asarray(image, dtype=np.float64)
+        if not np.isfinite(values).all():
             raise ValueError("a pixel is not a number")
-        grey = (grey - grey.min()) / max(np.ptp(grey), 1)
-    else:
-        grey = _flatten_alpha(image.convert("RGBA"))
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    return grey.max() - grey if np.median(border) > (grey.min() + grey.max()) / 2 else grey
+        return np.rint(255 * (values - values.min()) / max(np.ptp(values), 1)).astype(np.uint8)
+    return _clearest_channel(image.convert("RGBA"))
 
 
-def _flatten_alpha(rgba: Image.Image) -> np.ndarray:
-    """Return grey values 0..1 on a white background, or on black if the image has no contrast on white."""
+def _clearest_channel(rgba: Image.Image) -> np.ndarray:
+    """Return the colour channel with the most contrast, on white paper, or on black if there is none on white."""
     for paper in ("white", "black"):
-        grey = np.asarray(Image.alpha_composite(Image.new("RGBA", rgba.size, paper), rgba).convert("L")) / 255
-        if np.ptp(grey) >= MIN_CONTRAST:
+        colours = np.asarray(Image.alpha_composite(Image.new("RGBA", rgba.size, paper), rgba))[:, :, :3]
+        low, high = np.quantile(colours[::2, ::2].reshape(-1, 3), (0.001, 0.999), axis=0)
+        if (high - low).max() >= segment.MIN_CONTRAST:
             break
-    return grey
+    return np.ascontiguousarray(colours[:, :, int((high - low).argmax())])
 
 
 def prepare(ink: np.ndarray) -> np.ndarray:
@@ -95,11 +135,17 @@ def fit(ink: np.ndarray) -> Fitted:
         raise CourseError("a picture without ink was given, but a digit was expected; draw a digit.")
     top, left = int(rows.min()), int(columns.min())
     cut = ink[top : rows.max() + 1, left : columns.max() + 1]
-    small = _fit_into(cut, 20)
+    picture, size, corner = _centred(cut)
+    return Fitted(picture, (top, left, *cut.shape), size, corner)
+
+
+def _centred(ink: np.ndarray) -> tuple[np.ndarray, tuple[int, int], tuple[int, int]]:
+    """Fit ink into 20x20 and centre its mass in 28x28; return the picture, and size and corner of the ink in it."""
+    small = _fit_into(ink, 20)
     row, column = (_corner(small, axis) for axis in (0, 1))
     picture = np.zeros((28, 28), dtype=np.uint8)
     picture[row : row + small.shape[0], column : column + small.shape[1]] = np.rint(small)
-    return Fitted(picture, (top, left, *cut.shape), small.shape, (row, column))
+    return picture, (small.shape[0], small.shape[1]), (row, column)
 
 
 def _check(ink: np.ndarray) -> np.ndarray:

@@ -1,13 +1,16 @@
-"""Read digits from image files with a network in an ONNX file, without torch.
+"""Read handwritten digits in image files with a network in an ONNX file, without torch.
 
-    python -m mnist_helpers.predict photo.png drawings/     # print digit, confidence and name, one line per file
+    python -m mnist_helpers.predict photo.png drawings/     # print number, confidence and name, one line per file
     python -m mnist_helpers.predict --json photo.png
+    python -m mnist_helpers.predict --save-view views photo.png     # write a picture that shows what was read, and why
 
-For a folder, all images in it are read. If a file cannot be read, the reason is printed on stderr in one sentence.
-Exit code 0: all files were read; 1: some were not, or the output was closed early (as by `| head`); 2: none was read;
-130: Ctrl+C.
+A picture may show several digits; they are read line by line. A digit that is not sure is printed as a question mark.
+For a folder, all images in it are read. If a file cannot be read, or shows no digit, the reason is printed on stderr in
+one sentence. Exit code 0: all files were read; 1: some were not, or the output was closed early (as by `| head`);
+2: none was read; 130: Ctrl+C.
 """
 
+import argparse
 import json
 import os
 import signal
@@ -18,33 +21,74 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_helpers import CourseError, drawing, onnx_file
+from mnist_helpers import CourseError, drawing, onnx_file, view
+from mnist_helpers._support.atomic_files import atomic_write
 from mnist_helpers._support.checksums import published_sha256
 from mnist_helpers._support.paths import MODELS
 from mnist_helpers._support.terminal import Parser, escape_control_characters, escape_unencodable, silence_stdout
 
 MODEL = MODELS / "digits.onnx"
+THRESHOLD = 0.5  # for a network whose file says nothing
+WIDEST = 2.0  # times as wide as high: wider shapes are no digit
+UNREADABLE = 0.3  # a single shape that gets less than this confidence is no digit
+
+
+@dataclass(frozen=True)
+class Digit:
+    """One digit in a picture, and what the network says about it."""
+
+    digit: int  # the most probable class
+    confidence: float  # its probability
+    probabilities: list[float]  # of the classes 0 to 9
+    box: tuple[
+        int, int, int, int
+    ]  # top, left, height and width, in a picture of at most drawing.MAX_SIDE pixels a side
+    sure: bool  # whether the confidence reaches the threshold
+
+    def __str__(self) -> str:
+        return str(self.digit) if self.sure else "?"
+
+    def doubt(self) -> str:
+        """Return the two most probable classes in words."""
+        second, first = np.argsort(self.probabilities)[-2:]
+        return f"{first} or {second}"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The prediction for one image file."""
+    """What was read in one image file. In `number`, a question mark stands for a digit that is not sure."""
 
     file: str
-    digit: int
-    confidence: float  # the probability of `digit`
-    probabilities: list[float]  # of the classes 0 to 9
+    number: str  # all digits in reading order, for example "42"
+    confidence: float  # the lowest of the digits'
+    digits: list[Digit]
+
+    @property
+    def digit(self) -> int:
+        """The first digit."""
+        return self.digits[0].digit
+
+    @property
+    def probabilities(self) -> list[float]:
+        """The probabilities of the first digit."""
+        return self.digits[0].probabilities
+
+    def note(self) -> str:
+        """Return what there is to say about digits that are not sure."""
+        doubts = [digit.doubt() for digit in self.digits if not digit.sure]
+        return f"unsure: {', '.join(doubts)}" if doubts else ""
 
 
 class Reader:
     """A network in an ONNX file that maps uint8 images [N, 28, 28] to probabilities [N, 10].
 
-    `threads` is the number of threads (0: one per core). The attribute `metadata` holds the metadata of the file. The
+    `threads` is the number of threads (0: one per core). A digit whose confidence is below `threshold` is not sure; the
+    default is the threshold in the file's metadata, or 0.5. The attribute `metadata` holds the metadata of the file. The
     course's own file must have its published digest; `checked` is True if the digest was compared. Raises CourseError
     if the file is missing or damaged, stores weights in other files, or has other inputs or outputs.
     """
 
-    def __init__(self, path: Path = MODEL, threads: int = 0):
+    def __init__(self, path: Path = MODEL, threads: int = 0, threshold: float | None = None):
         self.checked = Path(path).resolve() == MODEL
         digest = published_sha256(MODEL) if self.checked else None
         self.path, self._session = path, onnx_file.open_session(path, threads, digest)
@@ -57,6 +101,17 @@ class Reader:
                 "expected; write the file with export.to_onnx_from_pixels."
             )
         self.metadata = self._session.get_modelmeta().custom_metadata_map
+        self.threshold = self._stored_threshold() if threshold is None else threshold
+
+    def _stored_threshold(self) -> float:
+        """Return the threshold in the metadata of the file."""
+        stored = self.metadata.get("threshold", str(THRESHOLD))
+        try:
+            return probability(stored)
+        except ValueError:
+            raise CourseError(
+                f"{self.path} stores the threshold {stored!r}, but a number from 0 to 1 was expected."
+            ) from None
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Return the probabilities, float32 [N, 10], of images uint8 [N, 28, 28] with light ink on black.
@@ -79,52 +134,90 @@ class Reader:
         return found
 
     def read(self, path: Path) -> Answer:
-        """Return the prediction for one image file. Raises CourseError as drawing.read_image does."""
-        (probabilities,) = self.probabilities(drawing.read_image(path)[None])
-        digit = int(probabilities.argmax())
-        return Answer(str(path), digit, float(probabilities[digit]), probabilities.tolist())
+        """Return what is read in an image file. Raises CourseError as drawing.read_grey does, or if no digit is found.
+
+        No digit is found if the picture shows no ink on paper, or if the network is sure of none of what it shows.
+        """
+        return self.answer(path, drawing.find_digits(drawing.read_grey(path)))
+
+    def answer(self, path: Path, found: list[drawing.FoundDigit]) -> Answer:
+        """Return the answer for the digits that were found in the picture `path`, as `read` does."""
+        if not found:
+            raise CourseError(f"{path} shows no digit; write with a dark pen on light paper, and leave a margin.")
+        images = np.stack([digit.picture for digit in found])
+        digits = [self.digit(digit, row) for digit, row in zip(found, self.probabilities(images))]
+        number, confidence = "".join(map(str, digits)), min(digit.confidence for digit in digits)
+        if number == "?" * len(digits) and (len(digits) > 1 or confidence < UNREADABLE):
+            raise CourseError(f"{path} shows something, but no digit that the network is sure of.")
+        return Answer(str(path), number, confidence, digits)
+
+    def digit(self, found: drawing.FoundDigit, probabilities: np.ndarray) -> Digit:
+        """Return the prediction for one digit. A shape far wider than high is not sure to be a digit."""
+        confidence = float(probabilities.max())
+        sure = confidence >= self.threshold and found.box[3] <= WIDEST * found.box[2]
+        return Digit(int(probabilities.argmax()), confidence, probabilities.tolist(), found.box, sure)
 
 
 def read_digits(paths: list[Path], model: Path = MODEL) -> list[Answer]:
-    """Return the predictions for image files and folders, in order. Raises CourseError at the first bad file."""
+    """Return what is read in image files and folders, in order. Raises CourseError at the first bad file."""
     reader = Reader(model)
     return [reader.read(file) for path in paths for file in files(Path(path))]
 
 
-def files(path: Path) -> list[Path]:
+def files(path: Path, recursive: bool = False) -> list[Path]:
     """Return the image files in a folder, sorted by name. If `path` is not a folder, return `path` alone.
 
-    Hidden files are left out: on USB sticks and in zip files, macOS adds a ._photo.png, which is not an image, to each
-    photo.png. Raises CourseError for a folder that cannot be read or has no images.
+    With `recursive`, folders in the folder are searched, too. Hidden files are left out: on USB sticks and in zip files,
+    macOS adds a ._photo.png, which is not an image, to each photo.png. Pictures of formats that cannot be read are
+    returned as well, so that nobody takes them for read. Raises CourseError for a folder that cannot be read or has no
+    images.
     """
     if not os.path.isdir(path):  # Path.is_dir raises an error for a name that is too long
         return [path]
     try:
-        shown = (file for file in path.iterdir() if not file.name.startswith("."))
-        found = sorted(file for file in shown if file.suffix.lower() in drawing.SUFFIXES)
+        inside = sorted(path.rglob("*") if recursive else path.iterdir())
     except OSError as error:
         raise CourseError(
             f"{path} cannot be read ({error.strerror}); choose a folder that you have permission to read."
         ) from None
+    suffixes = drawing.SUFFIXES | drawing.OTHER_SUFFIXES.keys()
+    found = [
+        file
+        for file in inside
+        if file.suffix.lower() in suffixes and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    ]
     if not found:
         kinds = " ".join(sorted(drawing.SUFFIXES))
         raise CourseError(f"{path} is a folder without images; choose one that contains files ending in {kinds}.")
     return found
 
 
-def answers(reader: Reader, paths: list[Path]) -> Iterator[tuple[Path, Answer | str]]:
+def answers(reader: Reader, paths: list[Path], options: argparse.Namespace) -> Iterator[tuple[Path, Answer | str]]:
     """Yield each file with its answer, or with the message that says why it could not be read."""
     for path in paths:
         try:
-            found = files(path)
+            found = files(path, options.recursive)
         except CourseError as error:
             yield path, str(error)
             continue
         for file in found:
             try:
-                yield file, reader.read(file)
+                yield file, read_and_show(reader, file, options.save_view)
             except CourseError as error:
                 yield file, str(error)
+
+
+def read_and_show(reader: Reader, path: Path, folder: Path | None) -> Answer:
+    """Read an image file and, if `folder` is given, write the view of it there, whether a digit was found or not."""
+    grey = drawing.read_grey(path)
+    found = drawing.find_digits(grey)
+    if folder is not None:
+        probabilities = reader.probabilities(np.stack([digit.picture for digit in found])) if found else []
+        said = [reader.digit(digit, row) for digit, row in zip(found, probabilities)]
+        picture = view.view(grey, found, [(str(digit), digit.confidence) for digit in said])
+        with atomic_write(folder / f"{path.name}.view.png") as file:
+            picture.save(file, "PNG")
+    return reader.answer(path, found)
 
 
 def report(found: Iterator[tuple[Path, Answer | str]], as_json: bool) -> int:
@@ -138,25 +231,45 @@ def report(found: Iterator[tuple[Path, Answer | str]], as_json: bool) -> int:
         else:
             entries.append(asdict(answer))
             if not as_json:
-                name = escape_control_characters(answer.file)
-                print(f"{answer.digit}  {answer.confidence:6.1%}  {name}", flush=True)
+                print(line(answer), flush=True)
     if as_json:
         print(json.dumps(entries, indent=1), flush=True)
     return 0 if not failures else 1 if failures < len(entries) else 2
+
+
+def line(answer: Answer) -> str:
+    """Return the line that is printed for one file."""
+    note = f"  ({answer.note()})" if answer.note() else ""
+    return f"{answer.number}  {answer.confidence:6.1%}  {escape_control_characters(answer.file)}{note}"
+
+
+def probability(text: str) -> float:
+    """Convert an argument of the command line to a number from 0 to 1."""
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise ValueError
+    return number
 
 
 def _parser() -> Parser:
     """Return the parser of the command line."""
     parser = Parser(
         prog="python -m mnist_helpers.predict",
-        description="Read one handwritten digit from each image file. Any image size is accepted, with "
+        description="Read the handwritten digits in image files. Any image size is accepted, with "
         "dark ink on light paper or light ink on a dark background. Exit code 0: all files were read; "
         "1: some were not; 2: none was.",
     )
     parser.add_argument(
         "images", nargs="+", type=Path, metavar="IMAGE", help="an image file or a folder of image files"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON with all ten probabilities")
+    parser.add_argument("--json", action="store_true", help="print JSON with each digit's box and ten probabilities")
+    parser.add_argument("--recursive", action="store_true", help="also read the folders in a folder")
+    parser.add_argument(
+        "--threshold", type=probability, metavar="P", help="print ? for digits less probable than this (from 0 to 1)"
+    )
+    parser.add_argument(
+        "--save-view", type=Path, metavar="FOLDER", help="write pictures there that show what was read, and why"
+    )
     parser.add_argument("--model", type=Path, default=MODEL, help="an ONNX file (default: models/digits.onnx)")
     return parser
 
@@ -167,14 +280,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     escape_unencodable()
     try:
-        reader = Reader(options.model)
+        reader = Reader(options.model, threshold=options.threshold)
     except CourseError as error:
         parser.exit(2, f"{escape_control_characters(str(error))}\n")
     if not reader.checked:
         name = escape_control_characters(str(options.model))
         print(f"{name} has no published digest, so it was not checked for damage.", file=sys.stderr)
     try:
-        return report(answers(reader, options.images), options.json)
+        return report(answers(reader, options.images, options), options.json)
     except BrokenPipeError:
         silence_stdout()
         return 1

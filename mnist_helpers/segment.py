@@ -187,7 +187,7 @@ def _at_border(box: Box, shape: tuple[int, ...]) -> bool:
 
 
 def grouped(numbers: list[int], boxes: list[Box]) -> list[list[int]]:
-    """Group components into digits: a fragment joins what is near to it, if both together are no taller than a digit.
+    """Group components into digits: a fragment joins what is near to it, unless both together are much too tall.
 
     `numbers` are the components, and `boxes` the boxes of all components.
     """
@@ -196,7 +196,7 @@ def grouped(numbers: list[int], boxes: list[Box]) -> list[list[int]]:
     done: list[tuple[list[int], Box]] = []
     while waiting:
         members, box = waiting.pop(0)
-        others = [other for other in waiting + done if _together(box, other[1])[2] <= 1.15 * tallest]
+        others = [other for other in waiting + done if _together(box, other[1])[2] <= 1.7 * tallest]
         near = min(others, key=lambda other: _gap(box, other[1]), default=None)
         if near is None or box[2] >= FRAGMENT * tallest or _gap(box, near[1]) > 0.2 * tallest:
             done.append((members, box))
