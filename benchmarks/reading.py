@@ -1,19 +1,23 @@
 """Read pictures of handwritten digits in many conditions: light, shadow, ruled paper, blur, several digits, none.
 
 Each condition has pictures made from MNIST digits that the network has not seen, with a seed for each picture.
-`python benchmarks/reading.py` writes results/reading.json; `--split validation` is for decisions and writes nothing.
+A picture without a digit counts as refused if no digit is read in it. `python benchmarks/reading.py` writes
+results/reading.json; `--split validation` is for decisions and writes nothing.
 """
 
 import argparse
 import io
 from collections.abc import Callable
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 import results_file
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from scipy import ndimage
+from sklearn.datasets import load_sample_images
 
-from mnist_helpers import data
+from mnist_helpers import CourseError, data, drawing
 from mnist_helpers.predict import Reader
 
 SIDE = 500  # pixels of a picture
@@ -146,7 +150,7 @@ def thick_pen(rng, digits):
 
 
 def thinned(inside: np.ndarray) -> np.ndarray:
-    """Return the one pixel wide middle lines of a shape, by removing pixels of its edge as long as it stays in one piece."""
+    """Return the middle lines of a shape, one pixel wide: remove pixels of its edge while it stays in one piece."""
     edge = np.array([[0, 0, 0], [0, 1, 0], [1, 1, 1]]), np.array([[1, 1, 1], [0, 0, 0], [0, 0, 0]])
     corner = np.array([[0, 0, 0], [1, 1, 0], [0, 1, 0]]), np.array([[0, 1, 1], [0, 0, 1], [0, 0, 0]])
     before = None
@@ -238,6 +242,30 @@ def blank_page(rng, digits):
     return sheet.photograph(light=light)
 
 
+# Pictures without a digit
+
+LETTERS = "ACEFHJKMNPRTUVWXYabdefhkmnprtvwxy"  # not those that look like digits: B D G I L O Q S Z, c g i j l o q s u z
+FONTS = ("DejaVuSans.ttf", "DejaVuSerif-Italic.ttf", "DejaVuSans-Oblique.ttf")
+
+
+def letter(rng, digits):
+    """A letter of one of Matplotlib's fonts, slightly turned."""
+    font = ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts/ttf", FONTS[rng.integers(3)])), 260)
+    image = Image.new("L", (SIDE, SIDE), 0)
+    ImageDraw.Draw(image).text((SIDE // 2, SIDE // 2), LETTERS[rng.integers(len(LETTERS))], 255, font, anchor="mm")
+    sheet = Sheet(rng)
+    sheet.ink = np.asarray(image.rotate(rng.uniform(-8, 8), Image.Resampling.BICUBIC)) / 255
+    return sheet.photograph()
+
+
+def photograph(rng, digits):
+    """A part of a photograph of a building or a flower (scikit-learn's sample images)."""
+    whole = load_sample_images().images[rng.integers(2)]
+    side = rng.integers(150, 400)
+    top, left = (rng.integers(0, length - side) for length in whole.shape[:2])
+    return whole[top : top + side, left : left + side]
+
+
 DIGITS_IN: dict[Callable, int] = {
     **dict.fromkeys([plain, slanted_light, shadow, lined_paper, squared_paper, table_edge, turned, perspective], 1),
     **dict.fromkeys([blurred, jpeg_20, tiny, huge, thick_pen, thin_pen, pencil, coloured_ink, coloured_paper], 1),
@@ -247,6 +275,8 @@ DIGITS_IN: dict[Callable, int] = {
     column_of_three: 3,
     noise_page: 0,
     blank_page: 0,
+    letter: 0,
+    photograph: 0,
 }
 
 
@@ -258,3 +288,46 @@ def pictures(condition: Callable, images: np.ndarray, labels: np.ndarray, count:
         chosen = rng.choice(len(images), 4, replace=False)
         truth = "".join(str(labels[place]) for place in chosen[:written])
         yield condition(rng, images[chosen]), truth
+
+
+def said(reader: Reader, picture: np.ndarray) -> str:
+    """Return what is read in a picture, with ? for digits that are not sure, or an empty text."""
+    found = drawing.find_digits(drawing.clearest_grey(Image.fromarray(picture)))
+    try:
+        return reader.answer(Path("picture"), found).number
+    except CourseError:
+        return ""
+
+
+def count(reader: Reader, condition: Callable, images: np.ndarray, labels: np.ndarray, number: int) -> dict[str, int]:
+    """Count the pictures of a condition that are read, read in part or refused, and read wrongly."""
+    counts = {"right": 0, "refused": 0, "wrong": 0}
+    for picture, truth in pictures(condition, images, labels, number):
+        answer = said(reader, picture)
+        wrong = answer and (len(answer) != len(truth) or any(a not in (b, "?") for a, b in zip(answer, truth)))
+        counts["wrong" if wrong else "right" if answer and answer == truth else "refused"] += 1
+    return counts
+
+
+def main() -> None:
+    """Count for all conditions; write the results, unless they are for decisions."""
+    parser = argparse.ArgumentParser(description="Read pictures of handwritten digits in many conditions.")
+    parser.add_argument("--split", choices=["test", "validation"], default="test", help="where the digits come from")
+    parser.add_argument("--threshold", type=float, help="default: the one in models/digits.onnx")
+    parser.add_argument("--pictures", type=int, default=PICTURES, metavar="N", help="for each condition")
+    options = parser.parse_args()
+    raw = data.load_raw("test" if options.split == "test" else "train")
+    images, labels = (part[-10_000:].numpy() for part in raw)  # the last 10,000 of the training set are validation
+    reader, table = Reader(threads=1, threshold=options.threshold), {}
+    for condition in DIGITS_IN:
+        table[condition.__name__] = count(reader, condition, images, labels, options.pictures)
+        print(
+            f"{condition.__name__:16}", *(f"{kind} {n:3}" for kind, n in table[condition.__name__].items()), flush=True
+        )
+    if options.split == "test":
+        kept = {"pictures": options.pictures, "threshold": reader.threshold, "conditions": table}
+        print("written:", results_file.write_results("reading", **kept))
+
+
+if __name__ == "__main__":
+    main()

@@ -74,7 +74,7 @@ def read_grey(path: Path) -> np.ndarray:
             image = Image.open(path, formats=_formats())
         with image:
             image.draft("RGB", (MAX_SIDE, MAX_SIDE))
-            return _grey(image)
+            return clearest_grey(image)
     except FileNotFoundError:
         raise CourseError(f"{path} is not there, but an image file was expected; check the name.") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -94,8 +94,8 @@ def _formats() -> tuple[str, ...]:
     return (*FORMATS, "HEIF")
 
 
-def _grey(image: Image.Image) -> np.ndarray:
-    """Return an opened image as grey values uint8 [H, W], turned as its camera was held."""
+def clearest_grey(image: Image.Image) -> np.ndarray:
+    """Return an image as `read_grey` does, turned as its camera was held."""
     image = ImageOps.exif_transpose(image)
     if image.mode in ("1", "P", "PA"):  # Pillow resizes these without averaging, which loses thin strokes
         image = image.convert("RGBA")

@@ -83,9 +83,9 @@ class Reader:
     """A network in an ONNX file that maps uint8 images [N, 28, 28] to probabilities [N, 10].
 
     `threads` is the number of threads (0: one per core). A digit whose confidence is below `threshold` is not sure; the
-    default is the threshold in the file's metadata, or 0.5. The attribute `metadata` holds the metadata of the file. The
-    course's own file must have its published digest; `checked` is True if the digest was compared. Raises CourseError
-    if the file is missing or damaged, stores weights in other files, or has other inputs or outputs.
+    default is the threshold in the file's metadata, or 0.5. The attribute `metadata` holds the metadata of the file.
+    The course's own file must have its published digest; `checked` is True if the digest was compared. Raises
+    CourseError if the file is missing or damaged, stores weights in other files, or has other inputs or outputs.
     """
 
     def __init__(self, path: Path = MODEL, threads: int = 0, threshold: float | None = None):
@@ -167,10 +167,10 @@ def read_digits(paths: list[Path], model: Path = MODEL) -> list[Answer]:
 def files(path: Path, recursive: bool = False) -> list[Path]:
     """Return the image files in a folder, sorted by name. If `path` is not a folder, return `path` alone.
 
-    With `recursive`, folders in the folder are searched, too. Hidden files are left out: on USB sticks and in zip files,
-    macOS adds a ._photo.png, which is not an image, to each photo.png. Pictures of formats that cannot be read are
-    returned as well, so that nobody takes them for read. Raises CourseError for a folder that cannot be read or has no
-    images.
+    With `recursive`, folders in the folder are searched, too. Hidden files are left out: on USB sticks and in zip
+    files, macOS adds a ._photo.png, which is not an image, to each photo.png. Pictures of formats that cannot be read
+    are returned as well, so that nobody takes them for read. Raises CourseError for a folder that cannot be read or has
+    no images.
     """
     if not os.path.isdir(path):  # Path.is_dir raises an error for a name that is too long
         return [path]

@@ -122,7 +122,7 @@ def ruled_lines(marks: np.ndarray) -> np.ndarray:
 
 def _level_lines(marks: np.ndarray) -> np.ndarray:
     """Return the pixels of horizontal lines; they may slope by a few pixels."""
-    lines = _taller(_opened(_taller(marks), marks.shape[1] // 5, axis=1))
+    lines = _taller(_opened(_taller(marks), max(3, marks.shape[1] // 5), axis=1))
     if not lines.any():
         return lines
     labels, _ = ndimage.label(lines, EIGHT)
@@ -155,7 +155,7 @@ def _opened(mask: np.ndarray, length: int, axis: int) -> np.ndarray:
 
 def _bridged(ink: np.ndarray) -> np.ndarray:
     """Close the gaps that a removed line leaves in strokes."""
-    gap = _line_height(ink) + 3
+    gap = _line_height(ink) + 7  # what is removed is some pixels higher than the line
     upright, level = (ndimage.binary_closing(ink, np.ones(shape, dtype=bool)) for shape in ((gap, 1), (1, gap)))
     return upright | level
 

@@ -6,13 +6,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 
 import numpy as np
 import onnx
 import pytest
 from PIL import Image, ImageDraw
 
-from mnist_helpers import data, predict
+from mnist_helpers import CourseError, data, predict, view
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.predict import MODEL, Reader, read_digits
 from tests.support.refusal import refused
@@ -73,7 +74,7 @@ def test_command_prints_a_line_a_file(folder):
 
 def test_json_is_what_the_function_returns(folder):
     done = run("--json", folder)
-    assert json.loads(done.stdout) == [vars(answer) for answer in read_digits([folder])]
+    assert json.loads(done.stdout) == json.loads(json.dumps([asdict(answer) for answer in read_digits([folder])]))
 
 
 def test_what_can_be_read_is_answered_and_the_rest_reported(folder):
@@ -93,7 +94,7 @@ def blank(path):
 NOTHING_TO_READ = {
     "no such file": (lambda path: None, "is not there"),
     "no image": (lambda path: path.write_text("seven"), "is no image"),
-    "blank": (blank, "no ink on paper"),
+    "blank": (blank, "shows no digit"),
     "a folder without images": (lambda path: path.mkdir(), "is a folder without images"),
 }
 
@@ -167,6 +168,101 @@ def test_shipped_file_says_what_it_is_and_reads_as_well_as_it_says(reader):
     batches = [reader.probabilities(batch.numpy()) for batch in images.split(500)]
     correct = (np.concatenate(batches).argmax(axis=1) == labels.numpy()).sum()
     assert abs(correct - int(said["test images read right"].split()[0])) <= 2  # rounding differs between processors
+
+
+@pytest.fixture
+def number(tmp_path):
+    """A picture of the test digits 7, 2, 1 and 0 beside each other, dark on lined paper."""
+    digits = np.hstack([np.kron(digit, np.ones((4, 4), np.uint8)) for digit in data.load_raw("test")[0][:4].numpy()])
+    paper = np.full((300, 500), 230, np.uint8)
+    paper[20:300:40] = 170
+    written = paper[90 : 90 + 112, 20 : 20 + 448]
+    np.minimum(written, 255 - np.minimum(digits, 225), out=written)
+    Image.fromarray(paper).save(tmp_path / "number.png")
+    return tmp_path / "number.png"
+
+
+def test_several_digits_are_read_in_order_with_their_boxes(number):
+    done = run(number)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.split()[0] == "7210"
+    (entry,) = json.loads(run("--json", number).stdout)
+    assert entry["number"] == "7210" and entry["confidence"] == min(digit["confidence"] for digit in entry["digits"])
+    lefts = [digit["box"][1] for digit in entry["digits"]]
+    assert lefts == sorted(lefts) and all(len(digit["probabilities"]) == 10 for digit in entry["digits"])
+
+
+def test_digits_that_are_not_sure_are_question_marks(number):
+    entry = json.loads(run("--json", number).stdout)[0]
+    between = np.mean(sorted(digit["confidence"] for digit in entry["digits"])[:2])
+    done = run("--threshold", str(between), number)
+    least = int(np.argmin([digit["confidence"] for digit in entry["digits"]]))
+    assert done.stdout.split()[0] == "7210"[:least] + "?" + "7210"[least + 1 :]
+    assert f"(unsure: {'7210'[least]} or " in done.stdout and done.returncode == 0
+
+
+def test_a_picture_of_which_nothing_is_sure_has_no_digit(number):
+    done = run("--threshold", "1", number)
+    assert (done.returncode, done.stdout) == (2, "") and "no digit that the network is sure of" in done.stderr
+
+
+@pytest.mark.parametrize("threshold", ["-0.1", "1.5", "nan", "much"])
+def test_a_threshold_that_is_no_probability_is_refused(threshold, number):
+    done = run(f"--threshold={threshold}", number)
+    assert done.returncode == 2 and done.stdout == "" and sentence(done.stderr)
+
+
+def test_a_threshold_in_the_file_that_is_no_probability_is_refused(tmp_path):
+    changed(tmp_path / "net.onnx", lambda model: onnx.helper.set_model_props(model, {"threshold": "high"}))
+    with refused("stores the threshold 'high'"):
+        Reader(tmp_path / "net.onnx")
+
+
+def test_a_shape_far_wider_than_high_is_not_sure(reader, tmp_path):
+    bar = np.full((200, 400), 230, np.uint8)
+    bar[90:110, 80:320] = 20
+    Image.fromarray(bar).save(tmp_path / "bar.png")
+    try:
+        assert reader.read(tmp_path / "bar.png").number == "?"
+    except CourseError as error:
+        assert "no digit that the network is sure of" in str(error)
+
+
+def test_a_view_shows_boxes_and_what_the_network_saw(number, tmp_path):
+    done = run("--save-view", tmp_path / "views", number)
+    assert done.returncode == 0
+    with Image.open(tmp_path / "views" / "number.png.view.png") as image:
+        colours = {colour for _, colour in image.getcolors(100_000)}
+        assert image.height > 300 and view.SURE in colours and view.UNSURE not in colours
+    (tmp_path / "file").touch()
+    done = run("--save-view", tmp_path / "file", number)
+    assert done.returncode == 2 and "cannot be written" in done.stderr
+
+
+def test_folders_in_a_folder_are_read_when_asked(number, tmp_path):
+    inner = tmp_path / "inner" / "deep"
+    inner.mkdir(parents=True)
+    number.rename(inner / "number.png")
+    (tmp_path / "inner" / ".hidden").mkdir()
+    shutil.copy(inner / "number.png", tmp_path / "inner" / ".hidden")
+    assert run(tmp_path).returncode == 2
+    assert run("--recursive", tmp_path).stdout.split() == ["7210", *run("--recursive", tmp_path).stdout.split()[1:]]
+    assert run("--recursive", tmp_path).stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("photo.HEIC", "pillow-heif"),
+        ("scan.pdf", "save its page as PNG"),
+        ("https://host/photo.png", "is an address, but a file was expected"),
+    ],
+)
+def test_what_cannot_be_read_is_named_and_never_skipped(name, words, folder):
+    if "/" not in name:
+        (folder / name).write_bytes(b"not a picture that Pillow knows")
+    done = run(*([folder] if "/" not in name else [folder, name]))
+    assert done.returncode == 1 and done.stdout.count("\n") == 2
+    assert sentence(done.stderr) and words in done.stderr
 
 
 def test_thirty_drawn_digits_are_read(tmp_path):
