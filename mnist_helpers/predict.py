@@ -30,7 +30,8 @@ from mnist_helpers._support.terminal import Parser, escape_control_characters, e
 MODEL = MODELS / "digits.onnx"
 THRESHOLD = 0.5  # for a network whose file says nothing
 WIDEST = 2.0  # times as wide as high: wider shapes are no digit
-UNREADABLE = 0.3  # a single shape that gets less than this confidence is no digit
+UNREADABLE = 0.5  # a single shape with a lower confidence is no digit; above, it may be one of two
+LEAST_SURE = 0.5  # a picture of which a smaller share of the shapes is sure shows no number
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ class Reader:
         images = np.stack([digit.picture for digit in found])
         digits = [self.digit(digit, row) for digit, row in zip(found, self.probabilities(images))]
         number, confidence = "".join(map(str, digits)), min(digit.confidence for digit in digits)
-        if number == "?" * len(digits) and (len(digits) > 1 or confidence < UNREADABLE):
+        if _is_no_number(digits):
             raise CourseError(f"{path} shows something, but no digit that the network is sure of.")
         return Answer(str(path), number, confidence, digits)
 
@@ -156,6 +157,13 @@ class Reader:
         confidence = float(probabilities.max())
         sure = confidence >= self.threshold and found.box[3] <= WIDEST * found.box[2]
         return Digit(int(probabilities.argmax()), confidence, probabilities.tolist(), found.box, sure)
+
+
+def _is_no_number(digits: list[Digit]) -> bool:
+    """Return whether the network is sure of too little to take these shapes for digits."""
+    if len(digits) == 1:
+        return not digits[0].sure and digits[0].confidence < UNREADABLE
+    return sum(digit.sure for digit in digits) < LEAST_SURE * len(digits)
 
 
 def read_digits(paths: list[Path], model: Path = MODEL) -> list[Answer]:
