@@ -320,7 +320,9 @@ def check_build_net(ask):
 def _check_is_module(net):
     """Raise NotYet unless `net` is a network that the student wrote."""
     if isinstance(net, type):
-        raise NotYet(f"your function returned the class {net.__name__}. Return an object of it: {net.__name__}().")
+        raise NotYet(
+            f"your function returned the class {net.__name__}. Put parentheses after the name to make an object of it."
+        )
     if not isinstance(net, nn.Module):
         raise NotYet(f"your function returned {type(net).__name__}, but an nn.Module was expected.")
     if "Net" in (kind.__qualname__ for kind in type(net).__mro__):

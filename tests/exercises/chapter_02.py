@@ -191,7 +191,7 @@ WRONG = {
         "probabilities": lambda hidden: Plain(hidden, last=F.softmax),
         "logits": lambda hidden: Plain(hidden, last=lambda x, dim: x),
         "probabilities over the images": lambda hidden: Plain(hidden, dim=0),
-        "no dropout of maps": lambda hidden: Plain(hidden, drop_maps=nn.Identity),
+        "maps dropped too seldom": lambda hidden: Plain(hidden, drop_maps=lambda: nn.Dropout2d(0.1)),
         "numbers in place of maps dropped": lambda hidden: Plain(hidden, drop_maps=lambda: nn.Dropout(0.3)),
         "no dropout after fc1": lambda hidden: Plain(hidden, drop=nn.Identity),
         "dropout also in eval mode": AlwaysDropping,
