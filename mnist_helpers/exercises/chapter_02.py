@@ -123,11 +123,11 @@ def check_flat_features(ask):
         given = "kernels of 5 and 7, and then for kernels of 9 and 3"
         same(answers, [report_maps(5, 7).numel(), report_maps(9, 3).numel()], wrong, given=given)
     elif array(answers[0]).size == 3:
-        raise NotYet("That is the shape of the maps. flatten makes one row of numbers of them: how many are in it?")
+        raise NotYet("That is the shape of the maps. flatten writes all their numbers in one row: how many are there?")
     else:
-        raise NotYet("One number is asked for: how many numbers flatten makes of one image.")
+        raise NotYet("Return one number: how many numbers flatten writes in a row for one image.")
     halves = {
-        605: "Half a row cannot be: max-pooling makes 5 rows of 11, not 5.5. Divide with // in place of /.",
+        605: "Max-pooling makes 5 rows of 11, not 5.5. Round down: // does that.",
         720: "You rounded up. Max-pooling leaves out a last row without a partner: 11 rows become 5.",
     }
     rows = "28 rows become 26, then 13, then 11, and 5 after rounding down."
