@@ -86,7 +86,7 @@ def used_course(tmp_path_factory):
 @pytest.mark.parametrize("damage", [torn, of_an_older_version, read_only])
 def test_all_that_use_files_run_whatever_lies_in_their_place(damage, used_course):
     paths = [path for path in (used_course / "artifacts").iterdir() if path.is_file()]
-    assert {"report_net.onnx", "report_net.pt", "report_digits.onnx"} <= {path.name for path in paths}
+    assert {"untrained_net.onnx", "report_net.pt", "report_digits.onnx"} <= {path.name for path in paths}
     for path in paths:
         damage(path)
     assert not compare(used_course, "05_predictions.ipynb", *WRITERS)
