@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from mnist_helpers import data
@@ -390,7 +391,7 @@ def train_to_90(batches):
     optimizer = torch.optim.SGD([weight, bias], lr=0.1)  # larger than in the chapter: there are fewer steps
     for pixels, labels in batches:
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(pixels @ weight + bias, labels)
+        loss = F.nll_loss((pixels @ weight + bias).log_softmax(dim=1), labels)
         loss.backward()
         optimizer.step()
     return weight.detach(), bias.detach()
@@ -443,7 +444,7 @@ def check_train_to_90(ask):
     if weight.isnan().any() or bias.isnan().any():
         raise NotYet("There is nan among your weights, so the model reads nothing.")
     if (share := share_read(weight, bias)) < 0.9:
-        loss = nn.functional.cross_entropy(some_images()[2] @ weight + bias, some_images()[3])
+        loss = F.cross_entropy(some_images()[2] @ weight + bias, some_images()[3])
         raise NotYet(
             f"Your model reads {share:.1%} of the 10,000 images, with a loss of {loss:.2f} (a guess has 2.30). "
             "90 % are needed."

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import anywidget
 import matplotlib.pyplot as plt
-import traitlets
 
 from mnist_helpers import CourseError
 
@@ -22,33 +21,43 @@ class Sliders(anywidget.AnyWidget):
     """
 
     _esm = Path(__file__).with_name("sliders.js")
-    sliders = traitlets.List().tag(sync=True)
-    values = traitlets.Dict().tag(sync=True)
-    picture = traitlets.Unicode().tag(sync=True)  # PNG in base64
-    message = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, draw: Callable[..., object], **choices: list):
-        start = {name: _default(draw, name, values) for name, values in choices.items()}
-        sliders = [{"name": name, "values": values} for name, values in choices.items()]
-        super().__init__(sliders=sliders, values=start, picture=_picture(draw, start))
-        self.draw = draw
-        self.observe(self._redraw, "values")
+        self.draw, self.choices = draw, choices
+        self.start = {name: _default(draw, name, values) for name, values in choices.items()}
+        self.first_picture = _picture(draw, self.start)
+        super().__init__()
+        self.on_msg(self._reply)
 
     def __repr__(self) -> str:
-        return f"Sliders({', '.join(f'{name}={value}' for name, value in self.values.items())})"
+        return f"Sliders({_title(self.start)})"
 
     def _repr_mimebundle_(self, **options) -> tuple[dict, dict]:
         bundle = super()._repr_mimebundle_(**options)
         assert bundle is not None  # None only for a widget without a view
         data, metadata = bundle
-        return data | {"image/png": self.picture}, metadata
+        return data | {"image/png": base64.b64encode(self.first_picture).decode()}, metadata
 
-    def _redraw(self, _) -> None:
-        """Draw the figure for the present values. If that fails, say so below the old figure."""
+    def _reply(self, _, content: object, buffers: list) -> None:
+        """Answer a move of the page with the new picture, or with a message. Other messages are ignored."""
+        if not isinstance(content, dict) or not isinstance(content.get("values"), dict):
+            return
+        moved = {name: content["values"].get(name, start) for name, start in self.start.items()}
+        if any(value not in self.choices[name] for name, value in moved.items()):
+            return
+        # The page sends 1 for 1.0: take the value of the list
+        values = {name: self.choices[name][self.choices[name].index(value)] for name, value in moved.items()}
+        sliders = [{"name": name, "values": self.choices[name], "start": self.start[name]} for name in self.choices]
+        answer, pictures = {"sliders": sliders, "title": _title(values), "message": ""}, []
         try:
-            self.picture, self.message = _picture(self.draw, self.values), ""
+            pictures = [_picture(self.draw, values)]
         except Exception as error:  # the student may have changed `draw`; the sliders must go on working
-            self.message = f"The figure could not be drawn ({type(error).__name__}: {error})."
+            answer["message"] = f"The figure could not be drawn ({type(error).__name__}: {error})."
+        self.send(answer, pictures)
+
+
+def _title(values: dict) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())
 
 
 def _default(draw: Callable, name: str, values: list):
@@ -62,8 +71,8 @@ def _default(draw: Callable, name: str, values: list):
     return parameter.default
 
 
-def _picture(draw: Callable, values: dict) -> str:
-    """Return the figure that `draw` makes as PNG in base64, and close it, or the notebook would show it twice."""
+def _picture(draw: Callable, values: dict) -> bytes:
+    """Return the figure that `draw` makes as a PNG file, and close it, or the notebook would show it twice."""
     before = plt.get_fignums()
     try:
         draw(**values)
@@ -72,4 +81,4 @@ def _picture(draw: Callable, values: dict) -> str:
     finally:
         for number in set(plt.get_fignums()) - set(before):
             plt.close(number)
-    return base64.b64encode(content.getvalue()).decode()
+    return content.getvalue()
