@@ -82,10 +82,15 @@ def check_walk(ask):
     given = "the slope 2 * weight, start 4, learning rate 0.25 and 3 steps"
     same(ask(lambda weight: 2 * weight, 4.0, 0.25, 3), right, wrong, "These are not the right places.", given)
     none = "With steps = 0 the list holds the start alone."
-    same(ask(lambda weight: 2 * weight, 4.0, 0.25, 0), [4.0], otherwise=none)
+    same(ask(lambda weight: 2 * weight, 4.0, 0.25, 0), [4.0], otherwise=none, given="0 steps")
     given = "the slope weight - 3, start -1, learning rate 0.5 and 4 steps"
     right = [-1.0, 1.0, 2.0, 2.5, 2.75]
-    same(ask(lambda weight: weight - 3, -1.0, 0.5, 4), right, otherwise="Right for one slope only.", given=given)
+    same(
+        ask(lambda weight: weight - 3, -1.0, 0.5, 4),
+        right,
+        otherwise="Right for the first slope, but not for this one.",
+        given=given,
+    )
 
 
 @exercises.add(
@@ -318,8 +323,8 @@ def check_descend(ask):
     same(ask(bowl, START, 0.1, 3), right, wrong, "These are not the weights after three steps.", given)
     given = "the squared distance from [1, 1], the start [3, -1], learning rate 0.4 and 5 steps"
     right = CENTRE + distance * 0.2**5
-    same(ask(bowl, START, 0.4, 5), right, otherwise="Right for the first numbers only.", given=given)
-    same(ask(bowl, START, 0.4, 0), START, otherwise="With steps = 0 the weights stay where they are.")
+    same(ask(bowl, START, 0.4, 5), right, otherwise="Right for the first numbers, but not for these.", given=given)
+    same(ask(bowl, START, 0.4, 0), START, otherwise="The weights stay where they are.", given="0 steps")
 
 
 @exercises.add(
