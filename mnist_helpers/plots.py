@@ -70,6 +70,30 @@ def heatmap(values, ax=None, fmt="{:.0f}", fontsize="x-small", **imshow):
     return ax
 
 
+def chain(nodes, weights, ax=None):
+    """Draw a chain of computations from left to right: values in blue, slopes of the loss in red.
+
+    `nodes` lists the numbers that are computed one after the other, `weights` maps the index of a node to a weight that
+    takes part in computing it. Each is a tuple of name, value and slope; a slope of None is left out.
+    """
+    ax = ax or plt.subplots(figsize=(6.8, 2.4))[1]
+    places = [(index, 1, node) for index, node in enumerate(nodes)]
+    places += [(index - 0.5, 0, weight) for index, weight in weights.items()]
+    for x, y, (name, value, slope) in places:
+        ax.text(x, y + 0.27, name, ha="center", va="bottom", fontsize="small")
+        box = {"boxstyle": "round,pad=0.45", "facecolor": "white", "edgecolor": GREY}
+        ax.text(x, y, f"{value:g}", ha="center", va="center", color=BLUE, fontsize="large", bbox=box)
+        if slope is not None:
+            ax.text(x, y - 0.27, f"slope {slope:g}", ha="center", va="top", color=RED, fontsize="small")
+    for index in range(1, len(nodes)):
+        ax.annotate("", (index - 0.2, 1), (index - 0.8, 1), arrowprops={"arrowstyle": "->", "color": BLUE})
+    for index in weights:
+        ax.annotate("", (index - 0.5, 0.97), (index - 0.5, 0.52), arrowprops={"arrowstyle": "->", "color": BLUE})
+    ax.set(xlim=(-0.5, len(nodes) - 0.5), ylim=(-0.55, 1.55))
+    ax.axis("off")
+    return ax
+
+
 class ProgressBar:
     """A progress bar below a running cell, which disappears at the end. Call it with the finished fraction, 0 to 1.
 

@@ -43,7 +43,7 @@ WITH_LICENCE = [  # packages whose licences are copied to the site
 CARDS = {  # chapter: id of the cell whose figure is shown on the home page
     "01_data": "six",
     "02_network": "pool-figure",
-    "03_gradients": "weight-pictures",
+    "03_gradients": "weights",
     "04_training": "curve",
     "05_predictions": "confusion",
     "06_experiments": "gains-figure",

@@ -100,3 +100,10 @@ def test_progress_bar_shows_the_fraction_and_ends_empty(monkeypatch):
         bar(0.25)
     assert shown[0] == shown[-1] == {"text/html": "", "text/plain": ""}
     assert 'value="0.250"' in shown[1]["text/html"] and "25%" in shown[1]["text/html"]
+
+
+def test_a_chain_shows_each_value_and_each_known_slope():
+    ax = plots.chain([("x", 2.0, None), ("loss", 4.0, 1)], {1: ("w", 0.5, 24)})
+    assert [text.get_text() for text in ax.texts if text.get_text()] == [
+        *("x", "2", "loss", "4", "slope 1", "w", "0.5", "slope 24"),
+    ]
