@@ -43,13 +43,20 @@ def digits(images, titles=None, columns: int = 6, size: float = 1.1, **imshow) -
     return axes
 
 
-def wall(images, columns: int = 30, ax=None):
-    """Draw images of one size, each [H, W] or [1, H, W], edge to edge as one picture with `columns` columns."""
+def wall(images, columns: int = 30, scale: int = 1, ax=None):
+    """Draw images of one size, each [H, W] or [1, H, W], edge to edge as one picture with `columns` columns.
+
+    In a figure of its own, a pixel of the images takes `scale` x `scale` pixels of the screen.
+    """
     tiles = [np.squeeze(np.asarray(image)) for image in images]
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)  # fill the last row
-    rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
-    ax = ax or plt.subplots(figsize=(columns / 4, len(rows) / 4))[1]
-    ax.imshow(np.vstack(rows))
+    picture = np.vstack([np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)])
+    if ax is None:
+        width, height = (scale * side / plt.rcParams["figure.dpi"] for side in reversed(picture.shape))
+        figure = plt.figure(figsize=(width, height))
+        figure.set_layout_engine("none")  # no margins
+        ax = figure.add_axes((0, 0, 1, 1))
+    ax.imshow(picture, interpolation="nearest", aspect="auto")
     ax.axis("off")
     return ax
 

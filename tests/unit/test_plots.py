@@ -83,7 +83,7 @@ def test_right_and_wrong_differ_by_more_than_colour():
     [
         lambda ax: plots.loss_curve([0], [1], [0], [1], ax),
         lambda ax: plots.heatmap([[1]], ax),
-        lambda ax: plots.wall([[[1]]], 2, ax),
+        lambda ax: plots.wall([[[1]]], 2, ax=ax),
     ],
 )
 def test_helpers_draw_into_the_axes_that_they_are_given(draw):
