@@ -8,6 +8,8 @@ from IPython.display import display
 from mnist_helpers import CourseError
 
 BLUE, RED, GREY = "#0072b2", "#d55e00", "#6b6b6b"  # blue and vermilion of Okabe and Ito, safe for colour-blind readers
+# One colour for each digit: Okabe and Ito's, and three more. Digits that lie close together differ most
+CLASSES = ["#e69f00", GREY, "#882255", "#cc79a7", BLUE, "#000000", "#8a8a00", "#009e73", "#56b4e9", RED]
 
 
 def style() -> None:
@@ -39,6 +41,24 @@ def digits(images, titles=None, columns: int = 6, size: float = 1.1, **imshow) -
     for ax, title in zip(axes.flat, titles if titles is not None else []):
         ax.set_title(title, fontsize="small")
     return axes
+
+
+def wall(images, columns: int = 30, scale: int = 1, ax=None):
+    """Draw images of one size, each [H, W] or [1, H, W], edge to edge as one picture with `columns` columns.
+
+    In a figure of its own, a pixel of the images takes `scale` x `scale` pixels of the screen.
+    """
+    tiles = [np.squeeze(np.asarray(image)) for image in images]
+    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)  # fill the last row
+    picture = np.vstack([np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)])
+    if ax is None:
+        width, height = (scale * side / plt.rcParams["figure.dpi"] for side in reversed(picture.shape))
+        figure = plt.figure(figsize=(width, height))
+        figure.set_layout_engine("none")  # no margins
+        ax = figure.add_axes((0, 0, 1, 1))
+    ax.imshow(picture, interpolation="nearest", aspect="auto")
+    ax.axis("off")
+    return ax
 
 
 def mark(ax, right: bool) -> None:

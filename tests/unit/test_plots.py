@@ -32,6 +32,19 @@ def test_digits_without_titles_takes_images_without_channel_and_options_of_imsho
     assert axes[0, 1].images[0].get_clim() == (-1, 3)
 
 
+def test_wall_puts_the_images_edge_to_edge_and_fills_the_last_row(test_set):
+    images = test_set[0][:5] + 1
+    drawn = plots.wall(images, columns=3).images[0].get_array()
+    assert drawn.shape == (2 * 28, 3 * 28)
+    assert np.array_equal(drawn[28:, 28:56], images[4, 0]) and not drawn[28:, 56:].any()
+
+
+def test_classes_have_ten_colours_of_which_no_two_are_alike():
+    colours = np.array([matplotlib.colors.to_rgb(colour) for colour in plots.CLASSES])
+    distances = np.linalg.norm(colours[:, None] - colours, axis=2)
+    assert colours.shape == (10, 3) and distances[~np.eye(10, dtype=bool)].min() > 0.2
+
+
 def test_loss_curve_draws_the_losses_where_they_were_measured():
     ax = plots.loss_curve([0, 640, 1280], [2.3, 1.2, 0.5], [0, 1280], [2.31, 0.4])
     (line,), (dots,) = ax.lines, ax.collections
@@ -66,7 +79,12 @@ def test_right_and_wrong_differ_by_more_than_colour():
 
 
 @pytest.mark.parametrize(
-    "draw", [lambda ax: plots.loss_curve([0], [1], [0], [1], ax), lambda ax: plots.heatmap([[1]], ax)]
+    "draw",
+    [
+        lambda ax: plots.loss_curve([0], [1], [0], [1], ax),
+        lambda ax: plots.heatmap([[1]], ax),
+        lambda ax: plots.wall([[[1]]], 2, ax=ax),
+    ],
 )
 def test_helpers_draw_into_the_axes_that_they_are_given(draw):
     _, axes = plt.subplots(1, 2)
