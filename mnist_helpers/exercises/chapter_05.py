@@ -270,6 +270,10 @@ def accuracy_of_kept(confidence, right, share):
     return sum(is_right for _, is_right in pairs) / len(pairs)
 
 
+SURE = [0.91, 0.30, 0.99, 0.57, 0.97, 0.20, 0.86, 0.33, 0.95, 0.78, 0.26, 0.98]
+TWELVE = torch.tensor(SURE), torch.tensor([0, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1]) > 0
+
+
 @refuse.checker
 def check_refuse(ask):
     """Check a quarter of twelve answers, then no rejection, other shares and other numbers of answers."""
@@ -287,10 +291,6 @@ def check_refuse(ask):
         reason = f"Right for a share of 0.25 of 12 answers, but not for {share} of {count}."
         case = answers_of_any_kind(count, seed=count)
         same(ask(*case, share), accuracy_of_kept(*case, share), otherwise=reason)
-
-
-SURE = [0.91, 0.30, 0.99, 0.57, 0.97, 0.20, 0.86, 0.33, 0.95, 0.78, 0.26, 0.98]
-TWELVE = torch.tensor(SURE), torch.tensor([0, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1]) > 0
 
 
 @exercises.add(

@@ -1,4 +1,4 @@
-"""The program of one page that chapter 05 shows: it runs by itself, offline, and the report's version beside it compiles."""
+"""Chapter 05 shows a program of one page. It runs by itself, offline, and the report's version beside it compiles."""
 
 import ast
 import re
