@@ -71,10 +71,37 @@ def mark(ax, right: bool) -> None:
 def loss_curve(train_examples, train_losses, test_examples, test_losses, ax=None):
     """Plot the train loss (blue line) and the test loss (red dots) against the number of training examples seen."""
     ax = ax or plt.subplots()[1]
-    ax.plot(train_examples, train_losses, color=BLUE, lw=1, label="train loss, one batch")
-    ax.scatter(test_examples, test_losses, color=RED, zorder=3, label="test loss, all 10,000 images")
+    ax.plot(train_examples, train_losses, color=BLUE, lw=0.8)
+    ax.scatter(test_examples, test_losses, color=RED, s=45, zorder=3)
+    middle, last = len(train_losses) // 2, (test_examples[-1], test_losses[-1])
+    at = train_examples[middle], max(train_losses[middle:])
+    ax.annotate("train loss, one batch", at, (0, 6), textcoords="offset points", color=BLUE)
+    ax.annotate("test loss", last, (9, 0), textcoords="offset points", color=RED, va="center")
     ax.set(xlabel="number of training examples seen", ylabel="negative log-likelihood loss", ylim=(0, None))
-    ax.legend(frameon=False)
+    ax.set_xticks(test_examples[:: -(-len(test_examples) // 8)])  # the ends of epochs, eight of them at most
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    return ax
+
+
+def loop(steps, again, ax=None):
+    """Draw the steps of a loop as boxes in a row, with an arrow back to the first one.
+
+    Each step is a tuple of what it does and its code; `again` stands below the arrow back.
+    """
+    ax = ax or plt.subplots(figsize=(8.2, 1.7))[1]
+    box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": BLUE}
+    line = {"arrowstyle": "-|>", "color": GREY, "shrinkA": 0, "shrinkB": 0}
+    last = len(steps) - 1
+    for x, (what, code) in enumerate(steps):
+        ax.text(x, 0.36, what, ha="center", va="bottom", fontsize="small")
+        ax.text(x, 0, code, ha="center", va="center", family="monospace", fontsize="small", bbox=box)
+    for x in range(last):
+        ax.annotate("", (x + 0.57, 0), (x + 0.43, 0), arrowprops=line)
+    ax.plot([last, last, 0], [-0.28, -0.75, -0.75], color=GREY, lw=1)
+    ax.annotate("", (0, -0.28), (0, -0.76), arrowprops=line)
+    ax.text(last / 2, -0.82, again, ha="center", va="top", color=RED)
+    ax.set(xlim=(-0.55, last + 0.55), ylim=(-1.25, 0.95))
+    ax.axis("off")
     return ax
 
 

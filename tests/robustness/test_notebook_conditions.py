@@ -139,5 +139,8 @@ def test_after_a_stopped_training_cell_the_next_ones_work(
     if epochs is not None:
         assert any("image/png" in output.get("data", {}) for output in outputs["curve"])
         history = torch.load(tmp_path / "artifacts" / "report_net.pt", weights_only=True)["history"]
-        lengths = [len(history[name]) for name in ("train_losses", "test_losses")]
-        assert [history["epochs"], *lengths] == [epochs, 94 * epochs, epochs + 1]
+        assert [history["epochs"], len(history["test_losses"])] == [
+            epochs,
+            epochs + 1,
+        ]  # so chapter 05 does not take it
+        assert 94 * epochs <= len(history["train_losses"]) < 94 * (epochs + 1)  # the epoch that was stopped

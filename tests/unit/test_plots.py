@@ -53,7 +53,15 @@ def test_loss_curve_draws_the_losses_where_they_were_measured():
     assert line.get_color() == plots.BLUE
     assert matplotlib.colors.to_hex(dots.get_facecolor()[0]) == plots.RED
     assert ax.get_xlabel() == "number of training examples seen" and "loss" in ax.get_ylabel()
-    assert ["train" in text.get_text() for text in ax.get_legend().get_texts()] == [True, False]
+    colours = {text.get_text().split()[0]: text.get_color() for text in ax.texts}
+    assert colours == {"train": plots.BLUE, "test": plots.RED}
+
+
+def test_loop_draws_the_steps_in_their_order():
+    ax = plots.loop([("forget", "zero_grad()"), ("move", "step()")], "10 times")
+    boxes = [text for text in ax.texts if text.get_bbox_patch()]
+    assert [(text.get_position(), text.get_text()) for text in boxes] == [((0, 0), "zero_grad()"), ((1, 0), "step()")]
+    assert {"forget", "move", "10 times"} <= {text.get_text() for text in ax.texts}
 
 
 def test_heatmap_writes_each_value_in_its_square():
@@ -84,6 +92,7 @@ def test_right_and_wrong_differ_by_more_than_colour():
         lambda ax: plots.loss_curve([0], [1], [0], [1], ax),
         lambda ax: plots.heatmap([[1]], ax),
         lambda ax: plots.wall([[[1]]], 2, ax=ax),
+        lambda ax: plots.loop([("move", "step()")], "again", ax),
     ],
 )
 def test_helpers_draw_into_the_axes_that_they_are_given(draw):
