@@ -27,7 +27,7 @@ bench: .venv/.installed  ## measure the training code and several processes agai
 	$(PY) benchmarks/speed.py
 	$(PY) benchmarks/processes.py
 
-results: .venv/.installed  ## train with several seeds what chapters 04 and 06 compare, and time it (an hour and a half)
+results: .venv/.installed  ## train with several seeds what chapters 04 and 06 compare, and time it (an hour)
 	$(PY) benchmarks/report_seeds.py
 	$(PY) benchmarks/recipe_seeds.py
 	$(PY) benchmarks/time_to_accuracy.py

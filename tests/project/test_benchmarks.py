@@ -175,6 +175,7 @@ def test_the_ensemble_predicts_the_largest_mean_probability(recipe_seeds):
 def test_the_committed_rows_have_the_recipes_seeds_and_runs_that_they_name(benchmark):
     recipe_seeds, results = benchmark("recipe_seeds")
     for section, rows in recipe_seeds.plan().items():
-        for name, row in results.get(section, {}).items():
+        assert list(results[section]) == list(rows)
+        for name, row in results[section].items():
             assert row["recipe"] == rows[name]["recipe"] and 0 <= row["run"] < len(results["runs"])
             assert list(row.get("validation_correct") or row["each_correct"]) == [str(n) for n in results["seeds"]]
