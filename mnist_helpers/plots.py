@@ -117,28 +117,47 @@ def heatmap(values, ax=None, fmt="{:.0f}", fontsize="x-small", **imshow):
     return ax
 
 
-def chain(nodes, weights, ax=None):
+def chain(nodes, weights, rates=None, ax=None):
     """Draw a chain of computations from left to right: values in blue, slopes of the loss in red.
 
     `nodes` lists the numbers that are computed one after the other, `weights` maps the index of a node to a weight that
-    takes part in computing it. Each is a tuple of name, value and slope; a slope of None is left out.
+    takes part in computing it. Each is a tuple of name, value and slope; a slope of None is left out. `rates` maps the
+    index of a node to the factors by which its slope goes back to the node before and to its weight; None leaves the
+    arrow out.
     """
-    ax = ax or plt.subplots(figsize=(6.8, 2.4))[1]
+    ax = ax or plt.subplots(figsize=(6.8, 2.9))[1]
     places = [(index, 1, node) for index, node in enumerate(nodes)]
     places += [(index - 0.5, 0, weight) for index, weight in weights.items()]
     for x, y, (name, value, slope) in places:
-        ax.text(x, y + 0.27, name, ha="center", va="bottom", fontsize="small")
+        ax.text(x, y + 0.22, name, ha="center", va="bottom", fontsize="small")
         box = {"boxstyle": "round,pad=0.45", "facecolor": "white", "edgecolor": GREY}
         ax.text(x, y, f"{value:g}", ha="center", va="center", color=BLUE, fontsize="large", bbox=box)
         if slope is not None:
-            ax.text(x, y - 0.27, f"slope {slope:g}", ha="center", va="top", color=RED, fontsize="small")
+            ax.text(x, y - 0.3, f"slope {slope:g}", ha="center", va="center", color=RED, fontsize="small")
     for index in range(1, len(nodes)):
-        ax.annotate("", (index - 0.2, 1), (index - 0.8, 1), arrowprops={"arrowstyle": "->", "color": BLUE})
+        _arrow(ax, (index - 0.8, 1), (index - 0.2, 1), BLUE)
     for index in weights:
-        ax.annotate("", (index - 0.5, 0.97), (index - 0.5, 0.52), arrowprops={"arrowstyle": "->", "color": BLUE})
-    ax.set(xlim=(-0.5, len(nodes) - 0.5), ylim=(-0.55, 1.55))
+        _arrow(ax, (index - 0.5, 0.45), (index - 0.5, 0.97), BLUE)
+    _rates_back(ax, rates or {})
+    ax.set(xlim=(-0.3, len(nodes) - 0.6), ylim=(-0.4, 1.4))
     ax.axis("off")
     return ax
+
+
+def _rates_back(ax, rates) -> None:
+    """Draw the red arrows of `chain` that go back from slope to slope, with their factors."""
+    style = {"color": RED, "fontsize": "small", "ha": "center", "va": "center"}
+    for index, (before, weight) in rates.items():
+        if before is not None:
+            _arrow(ax, (index - 0.2, 0.7), (index - 0.8, 0.7), RED)
+            ax.text(index - 0.65, 0.8, f"× {before:g}", **style)
+        if weight is not None:
+            _arrow(ax, (index - 0.04, 0.6), (index - 0.29, -0.26), RED)
+            ax.text(index - 0.08, 0.15, f"× {weight:g}", **style)
+
+
+def _arrow(ax, start, end, color) -> None:
+    ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": color})
 
 
 class ProgressBar:

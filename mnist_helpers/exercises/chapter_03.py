@@ -173,7 +173,7 @@ EXTREMES = {  # logits and what is certain about a function that fails on them, 
 def check_softmax(ask):
     """Check ordinary logits, a single row, and logits that overflow in one way after the other."""
     right = FIVE_ROWS.softmax(dim=1)
-    powers = FIVE_ROWS.exp()
+    powers, tiny = FIVE_ROWS.exp(), (FIVE_ROWS - 100).exp()
     wrong = [
         (FIVE_ROWS.softmax(dim=0), "Your columns add up to 1. The rows should: sum over the classes, dim=1."),
         (powers / powers.sum(), "Your whole table adds up to 1. Each row should: sum over the classes, dim=1."),
@@ -182,6 +182,11 @@ def check_softmax(ask):
         (
             FIVE_ROWS / FIVE_ROWS.sum(dim=1, keepdim=True),
             "You divided the logits themselves. Take e to their power first.",
+        ),
+        (
+            tiny / tiny.sum(dim=1, keepdim=True),
+            "You subtracted 100 from every logit: here the powers become so small that they lose digits. Subtract a "
+            "number that fits the row.",
         ),
     ]
     same(ask(FIVE_ROWS), right, wrong, "These are not the probabilities.", "five rows of four logits")

@@ -166,6 +166,7 @@ WRONG = {
         "powers alone": lambda logits: logits.exp(),
         "logits divided": lambda logits: logits / logits.sum(dim=1, keepdim=True),
         "overflow": unstable_softmax,
+        "100 subtracted": shifted_softmax(lambda logits: 100),
         "mean subtracted": shifted_softmax(lambda logits: logits.mean(dim=1, keepdim=True)),
         "largest logit of the batch subtracted": shifted_softmax(lambda logits: logits.max()),
         "largest absolute value subtracted": shifted_softmax(lambda logits: logits.abs().amax(dim=1, keepdim=True)),

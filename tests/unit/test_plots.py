@@ -134,3 +134,8 @@ def test_a_chain_shows_each_value_and_each_known_slope():
     assert [text.get_text() for text in ax.texts if text.get_text()] == [
         *("x", "2", "loss", "4", "slope 1", "w", "0.5", "slope 24"),
     ]
+
+
+def test_a_chain_shows_the_factors_by_which_slopes_go_back():
+    ax = plots.chain([("x", 2.0, None), ("loss", 4.0, 1)], {1: ("w", 0.5, 24)}, rates={1: (3, 2)})
+    assert {"× 3", "× 2"} <= {text.get_text() for text in ax.texts}
