@@ -32,7 +32,7 @@ results: .venv/.installed  ## train with several seeds what chapters 04 and 06 c
 	$(PY) benchmarks/recipe_seeds.py
 	$(PY) benchmarks/time_to_accuracy.py
 
-best: .venv/.installed  ## train chapter 06's long recipe with several seeds, and test it (an hour)
+best: .venv/.installed  ## train chapter 07's long recipe with several seeds, and test it (up to an hour)
 	$(PY) benchmarks/best.py
 
 clean:  ## remove .venv and what the commands wrote
