@@ -416,7 +416,8 @@ class FakeTrainer:
     """Return a FakeNetwork, and remember which images it was trained on."""
 
     def __init__(self, learnt: float, new: float):
-        self.learnt, self.new, self.calls = learnt, new, []
+        self.learnt, self.new = learnt, new
+        self.calls: list[tuple[list[float], int]] = []  # numbers of the images, and how many labels
 
     def __call__(self, images, labels):
         self.calls.append((images[:, 0, 0, 1].tolist(), len(labels)))
