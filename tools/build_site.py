@@ -47,7 +47,7 @@ CARDS = {  # chapter: id of the cell whose figure is shown on the home page
     "04_training": "curve",
     "05_predictions": "confusion",
     "06_experiments": "gains-figure",
-    "07_improving": "leave-one-out-figure",
+    "07_improving": "company-figure",
     "08_speed": "roofline",
     "09_deployment": "speed",
 }

@@ -1,7 +1,7 @@
 """Create the two ONNX files of models/. Their metadata says how they were trained and gives the test accuracy.
 
     models/report_net.onnx   the report's network, trained as in chapter 04; Netron shows it on the site
-    models/digits.onnx       the recipe "best" of chapter 06, for the drawing page and mnist_helpers.predict
+    models/digits.onnx       the recipe "best" of chapter 07, for the drawing page and mnist_helpers.predict
 
 The second network is loaded from the weights that `make best` writes to artifacts/. If they are missing, it is trained,
 which takes ten minutes. Seed 1 was chosen before the results of the five seeds were known.

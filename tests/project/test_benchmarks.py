@@ -89,6 +89,8 @@ LEFT_OUT = {
     "width 10": ["width"],
     "without one cycle": ["one_cycle", "learning_rate"],
     "without batch norm": ["batch_norm", "learning_rate"],
+    "without one cycle and average": ["one_cycle", "learning_rate", "ema"],
+    "without label smoothing and shift": ["label_smoothing", "shift"],
 }
 
 

@@ -124,7 +124,7 @@ def outputs_when_stopped(course, name, cell_id, fraction, monkeypatch):
     [
         ("04_training.ipynb", "run", 0.1, ["resume", "resume-compare"], 0),  # these need the state after two epochs
         ("04_training.ipynb", "run", 0.7, [], 2),
-        ("06_experiments.ipynb", "live", 0.3, [], None),
+        ("07_improving.ipynb", "live", 0.3, [], None),
     ],
 )
 def test_after_a_stopped_training_cell_the_next_ones_work(
