@@ -1,7 +1,7 @@
 """Train the recipe "best" on all 60,000 images with five seeds, and test each network once.
 
 After each run, the results file is updated and the network is saved to artifacts/best_seed_N.pt. If the command is
-stopped, the next call continues from there. To start again, delete the results file. Takes half an hour.
+stopped, the next call continues from there. To start again, delete the results file. Takes up to an hour.
 """
 
 import dataclasses

@@ -11,13 +11,17 @@ from mnist_helpers._support.atomic_files import atomic_write
 from mnist_helpers._support.paths import RESULTS
 
 
-def write_results(name: str, **results) -> Path:
-    """Write `results` to results/NAME.json, with the command, versions, processor and date; return the path."""
+def made_with() -> dict:
+    """Return the command, today's date, versions, the processor and the number of threads."""
     command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
-    made_with = {"command": command, **provenance.made_with(), "threads": torch.get_num_threads()}
+    return {"command": command, **provenance.made_with(), "threads": torch.get_num_threads()}
+
+
+def write_results(name: str, **results) -> Path:
+    """Write `results` to results/NAME.json, with what `made_with` returns; return the path."""
     path = RESULTS / f"{name}.json"
     with atomic_write(path) as file:
-        file.write((json.dumps({"made_with": made_with, **results}, indent=1) + "\n").encode())
+        file.write((json.dumps({"made_with": made_with(), **results}, indent=1) + "\n").encode())
     return path
 
 

@@ -1,4 +1,4 @@
-"""The network of the lab report, the network of chapter 06, and a table of a network's layers."""
+"""The network of the lab report, the network of chapter 07, and a table of a network's layers."""
 
 import contextlib
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ def block(channels_in: int, channels_out: int, kernel: int, pool: bool, batch_no
 
 
 class ConvNet(nn.Module):
-    """The network of chapter 06: maps images [N, 1, 28, 28] to log-probabilities [N, 10].
+    """The network of chapter 07: maps images [N, 1, 28, 28] to log-probabilities [N, 10].
 
     `shape` lists the blocks, and `width` is the number of channels of the first block. `hidden` is the size of a fully
     connected layer after the blocks (0 for none). `dropout` is the probability of dropping an input of the last layer

@@ -1,4 +1,4 @@
-"""Recipes: every choice of a training run in one object, and `train`, which follows it. Taught in chapter 06."""
+"""Recipes: all choices of a training run in one object, and `train`, which follows it. Taught in chapters 06 and 07."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

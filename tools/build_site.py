@@ -43,11 +43,11 @@ WITH_LICENCE = [  # packages whose licences are copied to the site
 CARDS = {  # chapter: id of the cell whose figure is shown on the home page
     "01_data": "six",
     "02_network": "pool-figure",
-    "03_gradients": "weight-pictures",
+    "03_gradients": "weights",
     "04_training": "curve",
     "05_predictions": "confusion",
     "06_experiments": "gains-figure",
-    "07_improving": "leave-one-out-figure",
+    "07_improving": "company-figure",
     "08_speed": "roofline",
     "09_deployment": "speed",
 }

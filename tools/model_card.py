@@ -36,7 +36,7 @@ A small convolutional network that reads one handwritten digit. [Draw a digit](d
 
 - **Data**: the 60,000 training images of MNIST: digits of American census workers and high-school students, collected
   by NIST around 1990, scanned and prepared by one method. The writers of the 10,000 test images are others.
-- **Training**: recipe "best" of chapter 06, {epochs} epochs with shifted, turned and resized copies, label smoothing
+- **Training**: recipe "best" of chapter 07, {epochs} epochs with shifted, turned and resized copies, label smoothing
   {smoothing}, averaged weights. It looks at each digit at five places, a pixel apart, and averages the probabilities.
 - **Seed** {seed}, chosen before the results of the five seeds were known. Made with torch {torch} on {date} by
   `python tools/train_model.py`; the file itself says all this, too.

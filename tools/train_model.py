@@ -34,7 +34,7 @@ WEIGHTS = ROOT / "artifacts" / f"best_seed_{SEED}.pt"
 
 def make_report_net():
     """Train the report's network and export it as in chapter 02."""
-    model, history = train_report_net(SEED, log=print)
+    model, history = train_report_net(SEED)
     images, labels = data.load("test")
     made_with = {"command": "python tools/train_model.py", "seed": str(SEED), **provenance.made_with()}
     correct = f"{history.test_correct[-1]} of {len(labels)}"

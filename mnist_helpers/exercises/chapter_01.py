@@ -1,4 +1,4 @@
-"""Exercises of 01_data: counting, parsing a file, normalising, one-hot encoding, shuffling, splitting into batches."""
+"""Exercises of 01_data: counting, encoding, normalising, parsing a file, batches, a loader with bugs, a classifier."""
 
 import struct
 
@@ -11,38 +11,109 @@ from mnist_helpers.exercises.core import Chapter, NotYet, array, same
 exercises = Chapter("chapter_01")
 DIGITS = torch.randint(0, 256, (5, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
 LABELS = torch.tensor([3, 1, 3, 0, 3, 9, 1])
+SHUFFLES = 20  # calls of a function that shuffles
 
 
 @exercises.add(
     "Comparing a tensor with a number gives a tensor of True and False.",
-    "True counts as 1 when you add it up: (labels == digit).sum().",
+    "True counts as 1 and False as 0 when you add them up.",
 )
 def count_class(labels, digit):
+    # labels == digit is True where an image shows the digit; the sum counts the Trues, also if there are none
     return (labels == digit).sum().item()
 
 
 @count_class.checker
 def check_count_class(ask):
-    """Check counts in a short list of labels, including a class that does not occur."""
-    wrong = {
-        4: "You counted the images that show another digit: != in place of ==?",
-        3 / 7: "That is the share of the images. How many are they?",
-        9: "You added up the labels themselves; add up where the comparison is True.",
-        7: "That is the number of all labels.",
-    }
-    same(ask(LABELS, 3), 3, wrong)
-    same(ask(LABELS, 1), 2, otherwise="Right for the digit 3, but not for another one: is a digit written into it?")
-    same(ask(LABELS, 5), 0, otherwise="A class that no image has should be counted as 0.")
+    """Check counts in a short list of labels, and a class that no image has."""
+    for digit, count in [(3, 3), (1, 2), (5, 0)]:
+        share = {count / 7: "That is the share of the images. How many are they?"} if count else {}
+        same(ask(LABELS, digit), count, share, given=f"the labels {LABELS.tolist()} and the digit {digit}")
+    labels = LABELS[:4]
+    given = f"the labels {labels.tolist()} and the digit 9"
+    try:
+        found = ask(labels, 9)
+    except NotYet as error:
+        reason = str(error)
+        raise NotYet(f"For {given}, the answer is 0. {reason[0].upper()}{reason[1:]}") from None
+    same(found, 0, given=given)
 
 
 @exercises.add(
-    "The magic number has four bytes: two zeros, the type of the values, and the number of dimensions.",
-    "content[3] is the number of dimensions. Each size takes four bytes more, from byte 4 on.",
-    'struct.unpack(">" + "I" * dimensions, content[4 : 4 + 4 * dimensions]) reads them all.',
+    "Start with zeros of shape [N, 10]. One number in each row becomes 1.",
+    "Row 3 of torch.eye(10) is the one-hot row of class 3. You can pick several rows at once.",
+)
+def one_hot(labels):
+    # Row d of the unit matrix is the one-hot vector of class d. There are always ten columns, whatever labels occur.
+    return torch.eye(10)[labels]
+
+
+@one_hot.checker
+def check_one_hot(ask):
+    """Check several labels, labels without a 9, and a single label."""
+    right = np.eye(10)[LABELS]
+    wrong = [
+        (right.T, "Rows and columns have changed places: you need one row for each image, one column for each class."),
+        (np.eye(10)[[3, 1, 0, 9]], "A label that occurs twice needs two rows."),
+        (np.eye(10)[LABELS - 1], "Each 1 stands one column too far to the left: class 0 is the first column."),
+        (1 - right, "0 and 1 have changed places."),
+        (right * LABELS[:, None].numpy(), "Each row holds the label. One-hot holds a 1, whatever the class."),
+    ]
+    same(ask(LABELS), right, wrong)
+    few = torch.tensor([3, 1, 3, 0])
+    same(ask(few), np.eye(10)[few], otherwise="Every row needs ten numbers.", given="the labels [3, 1, 3, 0]")
+    same(ask(torch.tensor([9])), np.eye(10)[[9]], given="a single label, [9]")
+
+
+@exercises.add(
+    "There are three steps: turn integers into floats from 0 to 1, normalise, and add the axis of the channel.",
+    "Divide by 255 first. The two constants of normalisation are meant for pixels from 0 to 1.",
+    "The section on the report's import does this by hand, and unsqueeze(1) adds the axis.",
+)
+def to_network(images):
+    # The constants are those of the training set, for all images alike; unsqueeze(1) turns [N, 28, 28] into [N, 1, ...]
+    return ((images.float() / 255 - 0.1307) / 0.3081).unsqueeze(1)
+
+
+@to_network.checker
+def check_to_network(ask):
+    """Check five random images and one that is completely black. The unrounded constants are right as well."""
+    scaled = DIGITS.double() / 255
+    right = ((scaled - MEAN) / STD).unsqueeze(1)
+    own = ((scaled - scaled.mean()) / scaled.std()).unsqueeze(1)
+    wrong = [
+        (DIGITS.unsqueeze(1), "The numbers are still 0 to 255: divide and normalise them."),
+        (scaled.unsqueeze(1), "The numbers run from 0 to 1, but they are not normalised yet."),
+        ((right - MEAN) / STD, "These images were normalised twice. Once is enough."),
+        (((DIGITS.double() - MEAN) / STD).unsqueeze(1), "Divide by 255 first: the constants are for pixels in 0..1."),
+        ((scaled - MEAN / STD).unsqueeze(1), "Parentheses: subtract the mean first, then divide the difference."),
+        (((scaled - STD) / MEAN).unsqueeze(1), "Mean and standard deviation have changed places."),
+        (own, "You took the mean and the deviation of the images that were passed. Take those of the training set."),
+        (right.squeeze(1), "The numbers are right, but the axis of the channel is missing: [N, 1, 28, 28]."),
+        (right.squeeze(1)[None], "The channel is in the wrong place: [N, 1, 28, 28] was expected, not [1, N, 28, 28]."),
+    ]
+    _close(ask(DIGITS), right, wrong)
+    black = torch.zeros(1, 28, 28, dtype=torch.uint8)
+    _close(ask(black), np.full((1, 1, 28, 28), -MEAN / STD), given="one black image")
+
+
+def _close(got, right, wrong=(), given=""):
+    """Do the same as `same`, but allow for a mean and a deviation with more than four decimals."""
+    found = array(got)
+    if found.shape != right.shape or not np.allclose(found, right, atol=2e-3):
+        same(got, right, wrong, given=given)
+
+
+@exercises.add(
+    "Byte 3 is the number of dimensions. The first size begins at byte 4, and each size takes four bytes.",
+    'int.from_bytes(content[4:8], "big") reads the first size, and the second one is in content[8:12].',
+    "A loop over range(content[3]) goes through all sizes. Size n begins at byte 4 + 4 * n.",
+    stars=2,
 )
 def idx_sizes(content):
-    dimensions = content[3]
-    return struct.unpack(">" + "I" * dimensions, content[4 : 4 + 4 * dimensions])
+    # Size n begins at byte 4 + 4 * n. It takes four bytes, and the first of them counts most ("big").
+    starts = range(4, 4 + 4 * content[3], 4)
+    return [int.from_bytes(content[start : start + 4], "big") for start in starts]
 
 
 def idx_header(*sizes):
@@ -56,103 +127,70 @@ def check_idx_sizes(ask):
     images, sizes = idx_header(600, 28, 20), (600, 28, 20)
     little_endian = struct.unpack("<III", images[4:16])
     wrong = [
-        (little_endian, "These are the sizes with their bytes read backwards: the largest comes first, > in struct."),
-        ((2051, *sizes), "The first number is the magic number. It says what follows, but is no size."),
+        (little_endian, "These are the sizes with their bytes read backwards: the byte that counts most comes first."),
+        ((2051, *sizes), "The first number is the magic number, which is no size."),
         ((8, 3, *sizes), "The first two numbers belong to the magic number, which is no size."),
         ((2051, 600, 28), "You began four bytes too early: bytes 0 to 3 are the magic number."),
     ]
-    same(ask(images), sizes, wrong)
-    labels = ask(idx_header(600))
-    if array(labels).size == 3:
-        raise NotYet("A file of labels has one dimension only: read their number, content[3], from the file.")
-    same(labels, (600,), otherwise="Right for a file of images, but a file of labels has one size only: [600].")
-    same(ask(idx_header(70_000, 5)), (70_000, 5), otherwise="Right for one and three dimensions, but not for two.")
-
-
-@exercises.add(
-    "Three things: make floats of the numbers, scale them, and add the channel.",
-    "Divide by 255 first: the two constants of normalisation are for pixels in 0..1.",
-    "((images.float() / 255 - 0.1307) / 0.3081).unsqueeze(1)",
-)
-def to_network(images):
-    return ((images.float() / 255 - 0.1307) / 0.3081).unsqueeze(1)
-
-
-@to_network.checker
-def check_to_network(ask):
-    """Check five random images and one that is completely black."""
-    scaled = DIGITS.double() / 255
-    right = ((scaled - MEAN) / STD).unsqueeze(1)
-    wrong = [
-        (DIGITS.unsqueeze(1), "The numbers are still 0 to 255: scale and normalise them."),
-        (
-            scaled.unsqueeze(1),
-            "The numbers are in 0..1, but not normalised: subtract the mean, divide by the spread.",
-        ),
-        ((right - MEAN) / STD, "Normalised twice: the mean of your pixels is far from 0. Once is enough."),
-        (((DIGITS.double() - MEAN) / STD).unsqueeze(1), "Divide by 255 first: the constants are for pixels in 0..1."),
-        ((scaled - MEAN / STD).unsqueeze(1), "Parentheses: subtract the mean first, then divide the difference."),
-        (((scaled - STD) / MEAN).unsqueeze(1), "Mean and standard deviation have changed places."),
-        (right.squeeze(1), "The numbers are right, but the channel is missing: [N, 1, 28, 28]."),
-        (right.squeeze(1)[None], "The channel stands in the wrong place: [N, 1, 28, 28], not [1, N, 28, 28]."),
-    ]
-    same(ask(DIGITS), right, wrong)
-    same(ask(torch.zeros(1, 28, 28, dtype=torch.uint8)), np.full((1, 1, 28, 28), -MEAN / STD))
-
-
-@exercises.add(
-    "Start with zeros of shape [N, 10]. One number a row becomes 1.",
-    "Row n of the answer is row labels[n] of the 10 by 10 unit matrix.",
-    "torch.eye(10)[labels]",
-)
-def one_hot(labels):
-    return torch.eye(10)[labels]
-
-
-@one_hot.checker
-def check_one_hot(ask):
-    """Check several labels, without some of the classes, and a single label."""
-    right = np.eye(10)[LABELS]
-    wrong = [
-        (right.T, "Rows and columns have changed places: one row an image, one column a class."),
-        (np.eye(10)[[3, 1, 0, 9]], "A label that occurs twice needs two rows."),
-        (np.eye(10)[LABELS - 1], "Shifted by one: class 0 is the first column."),
-        (1 - right, "0 and 1 have changed places."),
-        (right * LABELS[:, None].numpy(), "Each row holds the label; one-hot holds a 1, whatever the class."),
-    ]
-    same(ask(LABELS), right, wrong)
-    same(ask(torch.tensor([9])), np.eye(10)[[9]], otherwise="Right for many labels, but not for a single one.")
+    same(ask(images), sizes, wrong, given="a file of 600 images with 28 rows and 20 columns")
+    for sizes in [(600,), (20_000_000, 5)]:
+        given = f"a file with {len(sizes)} {'dimension' if len(sizes) == 1 else 'dimensions'}"
+        same(ask(idx_header(*sizes)), sizes, otherwise=f"Byte 3 is {len(sizes)} here.", given=given)
 
 
 @exercises.add(
     "An image and its label must move together.",
-    "Make one random order of the numbers 0 to N - 1 with torch.randperm, and use it twice.",
-    "order = torch.randperm(len(images)), then images[order] and labels[order].",
+    "torch.randperm(n) gives the numbers 0 to n - 1 in a random order. You need one such order, and use it twice.",
+    stars=2,
 )
 def shuffled(images, labels):
+    # One order for both keeps each image beside its label. randperm draws every place exactly once.
     order = torch.randperm(len(images))
     return images[order], labels[order]
 
 
 @shuffled.checker
 def check_shuffled(ask):
-    """Check fifty images whose index is stored in a pixel, shuffled twice."""
+    """Check fifty images whose index is stored in a pixel, shuffled many times."""
     images = torch.zeros(50, 28, 28)
     images[:, 0, 0] = torch.arange(50)
     labels = torch.arange(50) + 100
-    results = [_pair(ask(images, labels)) for _ in range(2)]
-    for numbers, new_labels in results:
-        kept = set(numbers) == set(range(50)), set(new_labels) == set(range(100, 150))
-        if len(numbers) != 50 or len(new_labels) != 50:
-            raise NotYet(f"{len(numbers)} images and {len(new_labels)} labels came back; 50 of each went in.")
-        if not all(kept):
-            raise NotYet("Some came back twice and others not at all: draw an order without repetition (randperm).")
-        if not np.array_equal(numbers + 100, new_labels):
-            _explain_mismatch(numbers, new_labels)
-    if np.array_equal(results[0][0], np.arange(50)):
-        raise NotYet("Images and labels fit each other, but are in the old order.")
-    if np.array_equal(results[0][0], results[1][0]):
-        raise NotYet("The order is the same each time: do not set a seed inside the function.")
+    orders = np.stack([_order(_pair(ask(images, labels))) for _ in range(SHUFFLES)])
+    if (orders == np.arange(50)).all():
+        raise NotYet("Images and labels fit each other, but they are in the old order.")
+    if (orders == orders[0]).all():
+        raise NotYet(f"In {SHUFFLES} calls the order was the same each time. Is a seed set inside the function?")
+    _check_random(orders)
+
+
+def _order(pair):
+    """Return the new order of the images. Raises NotYet if images are lost or labels do not belong to them."""
+    numbers, new_labels = pair
+    if len(numbers) != 50 or len(new_labels) != 50:
+        raise NotYet(f"{len(numbers)} images and {len(new_labels)} labels came back; 50 of each went in.")
+    if set(numbers) != set(range(50)) or set(new_labels) != set(range(100, 150)):
+        raise NotYet("Some came back twice and others not at all. Each must come back exactly once.")
+    if np.array_equal(numbers + 100, new_labels):
+        return numbers.astype(int)
+    if np.array_equal(new_labels, np.arange(100, 150)):
+        raise NotYet("The images are shuffled, but their labels are not.")
+    if np.array_equal(numbers, np.arange(50)):
+        raise NotYet("The labels are shuffled, but their images are not.")
+    raise NotYet("Images and labels are in two different orders: draw one order and use it for both.")
+
+
+def _check_random(orders):
+    """Raise NotYet if 20 orders of 50 images are far less mixed than any that randperm draws."""
+    for place, images in enumerate(orders.T):
+        if len(set(images)) < 5:  # of 50, about 17 come there by chance
+            raise NotYet(
+                f"In {SHUFFLES} calls only {len(set(images))} different images came to place {place}. Every image "
+                "must be able to come to every place."
+            )
+    steps = np.diff(orders, axis=1) % 50
+    commonest = max(np.bincount(row).max() for row in steps)
+    if commonest > 16 or np.abs(np.diff(orders, axis=1)).mean() < 12:  # by chance at most about 7, and about 17
+        raise NotYet("Many images that were neighbours before are neighbours again. Shuffle single images, not groups.")
 
 
 def _pair(result, expected="Two things should come back: the images [N, 28, 28] and the labels [N]."):
@@ -164,20 +202,13 @@ def _pair(result, expected="Two things should come back: the images [N, 28, 28] 
         raise NotYet(expected) from None
 
 
-def _explain_mismatch(numbers, labels):
-    if np.array_equal(labels, np.arange(100, 150)):
-        raise NotYet("The images are shuffled, their labels are not: nothing can be learnt from such pairs.")
-    if np.array_equal(numbers, np.arange(50)):
-        raise NotYet("The labels are shuffled, their images are not: nothing can be learnt from such pairs.")
-    raise NotYet("Images and labels are shuffled by two different orders: draw one order and use it for both.")
-
-
 @exercises.add(
     "range(0, N, size) gives the place where each batch begins.",
-    "A slice that ends behind the last element ends at the last element: the smaller batch needs no special case.",
-    "[(images[start : start + size], labels[start : start + size]) for start in range(0, len(images), size)]",
+    "images[start : start + size] is one batch. A slice that goes past the end stops at the end, without an error.",
+    stars=2,
 )
 def batches(images, labels, size):
+    # The last slice may be shorter than size: Python cuts it off at the end, so no image is lost
     starts = range(0, len(images), size)
     return [(images[start : start + size], labels[start : start + size]) for start in starts]
 
@@ -187,28 +218,104 @@ EACH_BATCH = "Each batch should be a pair: its images [n, 28, 28] and its labels
 
 @batches.checker
 def check_batches(ask):
-    """Check ten images in batches of 4, 5, 1 and 64."""
-    images, labels = torch.arange(10.0).reshape(10, 1, 1).expand(10, 28, 28), torch.arange(10)
-    for size in [4, 5, 1, 64]:
-        found = [_pair(batch, EACH_BATCH) for batch in _listed(ask(images, labels, size))]
-        lengths = [len(numbers) for numbers, _ in found]
-        expected = [len(part) for part in labels.split(size)]
-        if lengths != expected:
-            _explain_lengths(lengths, expected, size)
-        for place, values in enumerate(zip(*found)):
-            same(np.concatenate(values), labels, otherwise=f"The {['images', 'labels'][place]} are not in their order.")
+    """Check ten images in batches of several sizes, and seven images."""
+    for total, size in [(10, 4), (10, 5), (10, 6), (10, 1), (10, 64), (7, 3)]:
+        images, labels = _numbered(total)
+        found = _batches(ask(images, labels, size), total, size)
+        for name, values in zip(["images", "labels"], zip(*found)):
+            what = f"The {name} are not in their order."
+            same(np.concatenate(values), labels, otherwise=what, given=f"{total} images in batches of {size}")
 
 
-def _listed(result):
+def _numbered(total):
+    """Return images whose pixels are all equal to their label, and the labels 0, 1, 2, ..."""
+    return torch.arange(float(total)).reshape(total, 1, 1).expand(total, 28, 28), torch.arange(total)
+
+
+def _batches(result, total, size):
+    """Return the batches as pairs of arrays. Raises NotYet if their lengths are wrong."""
     try:
-        return list(result)  # a generator is accepted as well
+        found = [_pair(batch, EACH_BATCH) for batch in list(result)]  # a generator is accepted as well
     except TypeError:
         raise NotYet(f"A list of batches was expected, but {type(result).__name__} came back.") from None
+    lengths = [len(numbers) for numbers, _ in found]
+    expected = [min(size, total - start) for start in range(0, total, size)]
+    if lengths == expected and lengths == [len(labels) for _, labels in found]:
+        return found
+    reason = "The last batch is missing. " if lengths == expected[:-1] else ""
+    raise NotYet(f"{reason}{total} images in batches of {size} make batches of {expected}; yours have {lengths}.")
 
 
-def _explain_lengths(lengths, expected, size):
-    if lengths == [n for n in expected if n == size]:
-        raise NotYet("The last, smaller batch is missing: its images would never be learnt from.")
-    if sum(lengths) > sum(expected):
-        raise NotYet(f"Batches of {size} overlap: {sum(lengths)} images came out of {sum(expected)}.")
-    raise NotYet(f"10 images in batches of {size} make batches of {expected}; yours have {lengths}.")
+@exercises.add(
+    "Call it with ten images, size=4, and labels that are the numbers of the images. Look at what comes back.",
+    "Three questions: Does each image come exactly once? Does each image keep its label? Is the last batch there?",
+    "One bug is in the line of order, one in the line of the loop, and one in the last line of the loop.",
+    stars=2,
+)
+def mixed_batches(images, labels, size):
+    order = torch.randperm(len(images))  # randint would draw some images twice and others never
+    result = []
+    for start in range(0, len(images), size):  # up to the end, so that the last batch is not lost
+        chosen = order[start : start + size]
+        result.append((images[chosen], labels[chosen]))  # the same places for images and labels
+    return result
+
+
+@mixed_batches.checker
+def check_mixed_batches(ask):
+    """Check that batches are complete, in random order, with the right labels."""
+    orders = []
+    for total, size in [(11, 4), (12, 4), *[(50, 8)] * SHUFFLES]:
+        images, labels = _numbered(total)
+        found = _batches(ask(images, labels, size), total, size)
+        numbers, new_labels = (np.concatenate(values) for values in zip(*found))
+        if len(set(numbers)) < total:
+            raise NotYet("The batches are complete in number, but some images are there twice and others not at all.")
+        if not np.array_equal(numbers, new_labels):
+            raise NotYet("All images are there, but some have labels that belong to other images.")
+        orders.append(numbers.astype(int))
+    if (np.stack(orders[2:]) == orders[2]).all():
+        raise NotYet("Images and labels fit each other, but the order is the same at each call.")
+    _check_random(np.stack(orders[2:]))
+
+
+@exercises.add(
+    "First compute one mean image for each of the ten classes, as the chapter does.",
+    "torch.cdist takes two tables whose rows are vectors, so flatten the images with flatten(1).",
+    "distances has one row for each new image and one column for each class. argmin(dim=1) finds the smallest place.",
+    stars=3,
+)
+def nearest_mean(images, labels, new_images):
+    # Learning is the first line: ten averages. Reading is the second: which average is closest to the new image?
+    means = torch.stack([images[labels == digit].mean(dim=0) for digit in range(10)])
+    return torch.cdist(new_images.flatten(1), means.flatten(1)).argmin(dim=1)
+
+
+def blurred_classes():
+    """Return training images [150, 28, 28], their labels, and 40 new images, most of them between two classes."""
+    generator = torch.Generator().manual_seed(5)
+    centres = torch.rand(10, 28, 28, generator=generator)
+    labels = torch.cat([torch.arange(10), torch.randint(0, 10, (140,), generator=generator)])
+    images = centres[labels] + torch.randn(150, 28, 28, generator=generator)
+    first, second = torch.randint(0, 10, (2, 40), generator=generator)
+    new = 0.55 * centres[first] + 0.45 * centres[second] + 0.2 * torch.randn(40, 28, 28, generator=generator)
+    return images, labels, new
+
+
+@nearest_mean.checker
+def check_nearest_mean(ask):
+    """Check forty new images against ten classes, then three images."""
+    images, labels, new = blurred_classes()
+    means = torch.stack([images[labels == digit].mean(dim=0) for digit in range(10)])
+    sums = torch.stack([images[labels == digit].sum(dim=0) for digit in range(10)])
+    distances = torch.cdist(new.flatten(1), means.flatten(1))
+    wrong = [
+        (distances, "These are the distances. Which class has the smallest one?"),
+        (distances.argmax(dim=1), "These are the classes whose means lie farthest away."),
+        (distances.min(dim=1).values, "These are the smallest distances. Which classes do they belong to?"),
+        (labels[torch.cdist(new.flatten(1), images.flatten(1)).argmin(dim=1)], "You compared with single images."),
+        (torch.cdist(new.flatten(1), sums.flatten(1)).argmin(dim=1), "You compared with sums. Take the means."),
+    ]
+    right = distances.argmin(dim=1)
+    same(ask(images, labels, new), right, wrong, given="40 new images")
+    same(ask(images, labels, new[:3]), right[:3], given="three new images")

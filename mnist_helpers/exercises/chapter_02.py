@@ -1,9 +1,14 @@
-"""Exercises of 02_network: output sizes, parameters, convolution, pooling, the size after flatten, a whole layer."""
+"""Exercises of 02_network: sizes, parameters, repairing a forward pass, a convolution, building a network, a layer."""
+
+import functools
 
 import torch
 import torch.nn.functional as F
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from mnist_helpers.exercises.core import Chapter, NotYet, array, same
+from mnist_helpers import data
+from mnist_helpers.exercises.core import Chapter, NotYet, _describe, array, same
 
 exercises = Chapter("chapter_02")
 
@@ -14,6 +19,12 @@ def random_tensors(*shapes):
     return [torch.randn(shape, generator=generator) for shape in shapes]
 
 
+@functools.cache
+def real_digits(count=12):
+    """Return the first images of the test set, normalised, [count, 1, 28, 28]."""
+    return data.load("test")[0][:count].clone()
+
+
 def ask_with(ask, given, *tensors):
     """Call `ask`, and if it raises NotYet, add a description of the arguments to the message."""
     try:
@@ -22,12 +33,31 @@ def ask_with(ask, given, *tensors):
         raise NotYet(f"For {given}, {error}") from None
 
 
+class NoConvolution(TorchDispatchMode):
+    """Note whether torch computed a convolution inside the context, under whatever name it was called."""
+
+    used = False
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.used = self.used or "convolution" in str(function)
+        return function(*args, **(kwargs or {}))
+
+
+def ask_without_convolution(ask, given, *tensors):
+    """Call `ask` as `ask_with` does. Raises NotYet if the answer comes from torch's own convolution."""
+    with NoConvolution() as watch:
+        answer = ask_with(ask, given, *tensors)
+    if watch.used:
+        raise NotYet("Your function calls torch's convolution. Write the loops and the sum yourself.")
+    return answer
+
+
 @exercises.add(
     "Put the window at the left end. By how many pixels can you move it until it touches the right end?",
-    "By size - kernel pixels. The place where it began counts as well.",
+    "You can move it by the size of the image minus the size of the kernel. Its first place counts as well.",
 )
 def output_size(size, kernel):
-    return size - kernel + 1
+    return size - kernel + 1  # + 1, since the first place needs no move
 
 
 @output_size.checker
@@ -35,69 +65,174 @@ def check_output_size(ask):
     """Check kernel size 5 and input size 28, an even kernel, another size, and the largest and smallest kernel."""
     wrong = {
         23: "For size 28 and kernel 5 you said 23, which is one too few: the place where the kernel begins counts too.",
-        14: "Half of the size is what max-pooling leaves. A kernel moves on by one pixel at a time.",
-        12: "12 is left after max-pooling. The question is for the map that the convolution gives.",
-        28: "The kernel must fit into the image, so the map is smaller than the image.",
-        5: "You laid the kernels side by side. They overlap: a kernel moves on by one pixel at a time.",
-        22: "Look at the sign of the 1: the place where the kernel begins is one more, not one less.",
-        18: "You took the kernel's width off twice. It counts once.",
-        19: "You took the kernel's width off twice. It counts once.",
-        20: "You took kernel - 1 off at both ends. In all, kernel - 1 places are lost.",
-        576: "That is the number of places in the whole image. One direction is asked for.",
-        32: "The map is smaller than the image, yours is larger: look at the signs.",
-        26: "26 fits a kernel of 3, but this one is 5 wide: is the 3 written into it?",
+        28: "For size 28 and kernel 5 you said 28. The kernel has to fit into the image, so the map is smaller.",
+        32: "For size 28 and kernel 5 you said 32, which is larger than the image. A map is never larger.",
+        576: "For size 28 and kernel 5 you said 576, the number of places in the whole image. We want the height only.",
     }
-    same(ask(28, 5), 24, wrong)
-    wrong = {24: "Right for odd kernels only: a kernel of 4 takes 3 off the size, and yours takes 4."}
-    same(ask(28, 4), 25, wrong, "Right for a kernel of 5, but not for one of 4.")
-    same(ask(12, 3), 10, otherwise="Right for a size of 28, but not for 12: is the 28 written into it?")
-    same(ask(9, 9), 1, otherwise="A kernel as large as the image fits in one place.")
-    same(ask(9, 1), 9, otherwise="A kernel of 1 fits on every pixel.")
+    same(ask(28, 5), 24, wrong, given="size 28 and kernel 5")
+    for size, kernel, right in [(28, 4, 25), (12, 3, 10), (9, 9, 1), (9, 1, 9)]:
+        same(ask(size, kernel), right, given=f"size {size} and kernel {kernel}")
 
 
 @exercises.add(
-    "Count for one map that comes out first. How many weights lie on the image at one place, over all channels in?",
-    "One map needs channels_in * kernel * kernel weights and one bias.",
+    "Think of one map that comes out. How many weights lie on the image at one place, over all channels in?",
+    "One map needs a kernel for each channel in, and a single bias. Then count the maps that come out.",
 )
 def parameter_count(channels_in, channels_out, kernel):
-    return channels_out * (channels_in * kernel * kernel + 1)
+    one_map = channels_in * kernel * kernel + 1  # one bias for a map, however many channels come in
+    return channels_out * one_map
 
 
 @parameter_count.checker
 def check_parameter_count(ask):
     """Check the report's conv2 and other sizes, including 1."""
     wrong = {
-        5000: "Right for the weights, but each map that comes out also has a bias.",
-        10_000: "You gave every weight a bias of its own. There is one for each map that comes out.",
-        5200: "You counted a bias for each pair of channels, in and out. There is one for each map that comes out.",
-        5010: "You counted a bias for each channel in. There is one for each map that comes out.",
-        5001: "You counted one bias in all. There is one for each map that comes out.",
-        520: "Every map that comes out looks at all channels in, with other weights for each: channels_in is missing.",
-        251: "That is one map only. How many come out?",
-        260: "channels_out is missing: each map that comes out has kernels of its own.",
-        1020: "A kernel has a height and a width: kernel * kernel weights.",
-        220: "You counted one weight for each pair of channels. A kernel has kernel * kernel of them.",
+        5000: "You counted the weights. Each map that comes out also has a bias.",
+        251: "That is right for one map. 20 of them come out.",
     }
-    same(ask(10, 20, 5), 5020, wrong)
-    for given, right in {(1, 10, 5): 260, (20, 10, 5): 5010, (3, 8, 1): 32, (3, 2, 4): 98}.items():
-        explanation = (
-            f"Right for 10 channels in, 20 out and a kernel of 5, but not for {given}: is a number written into it?"
-        )
-        same(ask(*given), right, otherwise=explanation)
+    for given, right in {(10, 20, 5): 5020, (1, 10, 5): 260, (20, 10, 5): 5010, (3, 8, 1): 32, (3, 2, 4): 98}.items():
+        words = "{} channels in, {} out and a kernel of {}".format(*given)
+        same(ask(*given), right, wrong if right == 5020 else (), given=words)
+
+
+@exercises.add(
+    "Follow the height of an image of 28 by 28: convolution, pooling, convolution, pooling.",
+    "A convolution takes kernel - 1 rows off. A pooling halves their number and rounds down, as // does.",
+    "At the end, height and width are equal. How many maps come out of conv2, and how many numbers has each?",
+    stars=2,
+)
+def flat_features(kernel1, kernel2):
+    height = (28 - kernel1 + 1) // 2  # // because a last row without a partner is left out
+    height = (height - kernel2 + 1) // 2
+    return 20 * height * height  # 20 maps, as wide as high
+
+
+def report_maps(kernel1, kernel2, pool1=2, pool2=2):
+    """Return the input of `flatten` in the report's network with other kernel and pooling sizes, computed by torch."""
+    x = F.conv2d(torch.zeros(1, 1, 28, 28), torch.zeros(10, 1, kernel1, kernel1))
+    x = F.conv2d(F.max_pool2d(x, pool1), torch.zeros(20, 10, kernel2, kernel2))
+    return F.max_pool2d(x, pool2)[0]
+
+
+@flat_features.checker
+def check_flat_features(ask):
+    """Check kernel sizes for which every pooling divides evenly, and sizes for which it rounds down."""
+    answers = [ask(5, 7), ask(9, 3)]
+    if array(answers).shape == (2,):
+        wrong = [([count(5, 7), count(9, 3)], reason) for count, reason in WRONG_COUNTS]
+        given = "kernels of 5 and 7, and then for kernels of 9 and 3"
+        same(answers, [report_maps(5, 7).numel(), report_maps(9, 3).numel()], wrong, given=given)
+    elif array(answers[0]).size == 3:
+        raise NotYet("That is the shape of the maps. flatten writes all their numbers in one row: how many are there?")
+    else:
+        raise NotYet("Return one number: how many numbers flatten writes in a row for one image.")
+    halves = {
+        605: "Max-pooling makes 5 rows of 11, not 5.5. Round down: // does that.",
+        720: "You rounded up. Max-pooling leaves out a last row without a partner: 11 rows become 5.",
+    }
+    rows = "28 rows become 26, then 13, then 11, and 5 after rounding down."
+    same(ask(3, 3), 500, halves, rows, given="kernels of 3 and 3")
+    for kernels in [(4, 4), (4, 5), (2, 2), (1, 1), (5, 5)]:
+        same(ask(*kernels), report_maps(*kernels).numel(), given=f"kernels of {kernels[0]} and {kernels[1]}")
+
+
+WRONG_COUNTS = [
+    (lambda k1, k2: 320, "320 fits two kernels of 5. With other kernels the maps have another size."),
+    (lambda k1, k2: report_maps(k1, k2, pool2=1).numel(), "The second max-pooling is missing: it halves once more."),
+    (lambda k1, k2: report_maps(k1, k2, pool1=1).numel(), "The first max-pooling is missing: it halves before conv2."),
+    (lambda k1, k2: report_maps(k1, k2, 1, 1).numel(), "Both max-poolings are missing: each halves height and width."),
+    (lambda k1, k2: report_maps(k1, k2)[0].numel(), "You counted the numbers of one map. conv2 makes 20 maps."),
+    (lambda k1, k2: report_maps(k1, k2)[:10].numel(), "10 maps come out of conv1, but conv2 makes 20 of them."),
+    (lambda k1, k2: report_maps(k1, k2)[:, 0].numel(), "A map has a height and a width, and you counted one of them."),
+    (lambda k1, k2: report_maps(k1 + 1, k2 + 1).numel(), "A kernel takes kernel - 1 off: the + 1 is missing."),
+    (lambda k1, k2: report_maps(k2, k1).numel(), "The kernels have changed places: kernel1 belongs to conv1."),
+    (lambda k1, k2: report_maps(k1, k1).numel(), "You used kernel1 in both layers. conv2 has kernel2."),
+    (lambda k1, k2: report_maps(k2, k2).numel(), "You used kernel2 in both layers. conv1 has kernel1."),
+    (lambda k1, k2: report_maps(5, k2).numel(), "Your conv1 has a kernel of 5, whatever kernel1 is."),
+    (lambda k1, k2: report_maps(k1, 5).numel(), "Your conv2 has a kernel of 5, whatever kernel2 is."),
+]
+
+
+class Layers(nn.Module):
+    """The layers of the chapter's network without its forward."""
+
+    def __init__(self, hidden=50):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 10, kernel_size=5), nn.Conv2d(10, 20, kernel_size=5)
+        self.fc1, self.fc2 = nn.Linear(320, hidden), nn.Linear(hidden, 10)
+
+
+def seeded_layers(hidden=50):
+    """Return Layers with reproducible random weights, leaving the global random state unchanged."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        return Layers(hidden)
+
+
+def passed(net, images, relu=(True, True, True, False), last=F.log_softmax, dim=1):
+    """Return what the layers of `net` make of `images`; `relu` says after which of the four layers a ReLU stands."""
+    first, second, third, fourth = (F.relu if wanted else nn.Identity() for wanted in relu)
+    x = first(F.max_pool2d(net.conv1(images), 2))
+    x = second(F.max_pool2d(net.conv2(x), 2)).flatten(1)
+    return last(fourth(net.fc2(third(net.fc1(x)))), dim=dim)
+
+
+@exercises.add(
+    "Begin with the error: which shape should x have after flatten, and which one has it?",
+    "Compare the place of each ReLU with the class Net. Then add up the ten probabilities of one image.",
+    "flatten must keep the batch, the logits may be negative, and dim names the direction in which probabilities add "
+    "up to 1. The batch is dimension 0.",
+    stars=2,
+)
+def repaired(net, images):
+    x = F.relu(F.max_pool2d(net.conv1(images), 2))
+    x = F.relu(F.max_pool2d(net.conv2(x), 2))
+    x = x.flatten(1)  # one row for each image: flatten() would put all images into one row
+    x = F.relu(net.fc1(x))  # without it, fc1 and fc2 in a row are no more than one layer
+    x = net.fc2(x)  # logits: a ReLU here would hide how unlikely a digit is
+    return F.log_softmax(x, dim=1)  # dim 0 would share the probability among the images
+
+
+@repaired.checker
+def check_repaired(ask):
+    """Check several real digits, and a single one, against the chapter's network."""
+    net, images = seeded_layers(), real_digits()
+    for batch in (images, images[:1]):
+        given = f"{len(batch)} digits" if len(batch) > 1 else "a batch of one digit"
+        same(ask_with(ask, given, net, batch), passed(net, batch), _wrong_passes(net, batch), given=given)
+
+
+def _wrong_passes(net, images):
+    """Return the results of faults that were left in, or made, with explanations."""
+    misplaced, both, none = (True, True, False, True), (True, True, True, True), (True, True, False, False)
+    across = "The probabilities of an image do not add up to 1, but those of a digit over all images do: look at dim."
+    logits = "The ReLU after fc2 is still there: it sets all negative logits to 0."
+    ways = [
+        ({"relu": misplaced, "dim": 0}, f"{across} There is a fault besides."),
+        ({"relu": both, "dim": 0}, f"{across} The ReLU after fc2 is still there as well."),
+        ({"relu": none, "dim": 0}, f"{across} And there is no ReLU after fc1."),
+        ({"dim": 0}, across),
+        ({"relu": misplaced}, "One ReLU is in the wrong line: in Net it comes after another layer."),
+        ({"relu": both}, logits),
+        ({"relu": none}, "There is no ReLU after fc1."),
+        ({"last": F.softmax}, "These are probabilities. Net returns their logarithms."),
+        ({"last": lambda x, dim: x}, "These are the logits. Net returns the logarithms of probabilities."),
+    ]
+    return [(passed(net, images, **options), reason) for options, reason in ways]
 
 
 @exercises.add(
     "Begin with the cell above that fills `edges`. Which of its numbers belong to the image, which to the kernel?",
-    "The map has image.shape[0] - kernel.shape[0] + 1 rows. The columns go by shape[1] in the same way.",
-    "The patch is image[row : row + kernel.shape[0], column : column + kernel.shape[1]].",
+    "Exercise 1 gives the number of rows of the map, and the number of its columns in the same way.",
+    "The 3 of the chapter's patch is the height of the kernel in one place and its width in the other.",
+    stars=2,
 )
 def convolve(image, kernel):
-    height = image.shape[0] - kernel.shape[0] + 1
-    width = image.shape[1] - kernel.shape[1] + 1
-    feature_map = torch.zeros(height, width)
-    for row in range(height):
-        for column in range(width):
-            patch = image[row : row + kernel.shape[0], column : column + kernel.shape[1]]
+    rows, columns = kernel.shape  # no number is written in, so that every size works
+    feature_map = torch.zeros(image.shape[0] - rows + 1, image.shape[1] - columns + 1)
+    for row in range(feature_map.shape[0]):
+        for column in range(feature_map.shape[1]):
+            patch = image[row : row + rows, column : column + columns]
             feature_map[row, column] = (patch * kernel).sum()
     return feature_map
 
@@ -112,12 +247,12 @@ def check_convolve(ask):
     """Check square shapes, an even kernel, rectangular images and kernels, and the largest and smallest kernel."""
     image, kernel = random_tensors((7, 7), (3, 3))
     given = "an image of 7 by 7 and a kernel of 3 by 3"
-    same(ask_with(ask, given, image, kernel), convolved(image, kernel), _wrong_maps(image, kernel))
+    answer = ask_without_convolution(ask, given, image, kernel)
+    same(answer, convolved(image, kernel), _wrong_maps(image, kernel), given=given)
     for shapes in [((6, 6), (2, 2)), ((5, 8), (3, 3)), ((6, 7), (2, 3)), ((3, 4), (3, 4)), ((2, 3), (1, 1))]:
         image, kernel = random_tensors(*shapes)
         given = "an image of {} by {} and a kernel of {} by {}".format(*shapes[0], *shapes[1])
-        explanation = f"Right where all is square and odd, but not for {given}."
-        same(ask_with(ask, given, image, kernel), convolved(image, kernel), otherwise=explanation)
+        same(ask_without_convolution(ask, given, image, kernel), convolved(image, kernel), given=given)
 
 
 def _wrong_maps(image, kernel):
@@ -139,128 +274,140 @@ def _wrong_maps(image, kernel):
 
 
 @exercises.add(
-    "A reshape and a maximum, as in the cell above, but with the sizes of this image in place of 13.",
-    "Cut off what has no partner first: image[: 2 * rows, : 2 * columns], with rows = image.shape[0] // 2.",
-    "Then .reshape(rows, 2, columns, 2).amax(dim=(1, 3)).",
+    "Write a class with nn.Module behind its name, as Net is written: __init__ makes the layers, forward uses them.",
+    "A weight finds its layer by name: conv2.weight belongs to the attribute conv2. Dropout has no weights.",
+    "At the end of build_net, return an object of your class. A class becomes an object by a pair of parentheses.",
+    stars=3,
+    seconds=10,
 )
-def max_pool(image):
-    rows, columns = image.shape[0] // 2, image.shape[1] // 2
-    squares = image[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2)
-    return squares.amax(dim=(1, 3))
+def build_net(hidden):
+    class MyNet(nn.Module):
+        def __init__(self):
+            super().__init__()  # first: it prepares the list in which nn.Module keeps the layers
+            self.conv1 = nn.Conv2d(1, 10, 5)
+            self.conv2 = nn.Conv2d(10, 20, 5)
+            self.drop_maps = nn.Dropout2d()
+            self.fc1 = nn.Linear(20 * 4 * 4, hidden)  # 28 -> 24 -> 12 -> 8 -> 4
+            self.drop = nn.Dropout()
+            self.fc2 = nn.Linear(hidden, 10)
+
+        def forward(self, images):
+            x = F.max_pool2d(self.conv1(images), 2).relu()
+            x = F.max_pool2d(self.drop_maps(self.conv2(x)), 2).relu()
+            x = self.drop(self.fc1(x.flatten(1)).relu())
+            return F.log_softmax(self.fc2(x), dim=1)
+
+    return MyNet()
 
 
-def pooled(image, **options):
-    """Return the pooled image computed by torch in float64."""
-    return F.max_pool2d(image[None].double(), 2, **options)[0]
+@build_net.checker
+def check_build_net(ask):
+    """Load given weights, compare the answers to real digits in eval mode, and look for dropout in train mode."""
+    for hidden in (50, 20):
+        net, model = ask(hidden), seeded_layers(hidden)
+        _check_is_module(net)
+        _check_parameters(net, model, hidden)
+        net.load_state_dict(model.state_dict(), strict=False)  # the names were compared; other buffers may be there
+        with torch.no_grad():
+            found, again = _run(net.eval(), real_digits()), _run(net, real_digits())
+            if not torch.equal(found, again):
+                raise NotYet("In eval mode your network answers differently each time, but dropout should be off.")
+            given = f"12 digits and hidden = {hidden}, with weights that the checker has loaded"
+            same(found, passed(model, real_digits()), _wrong_nets(model, real_digits()), given=given)
+            _check_dropout(net, hidden)
 
 
-@max_pool.checker
-def check_max_pool(ask):
-    """Check an even size, with one square of negative numbers, and odd sizes."""
-    (image,) = random_tensors((4, 6))
-    image[:2, :2] = -image[:2, :2].abs()
-    same(ask_with(ask, "an image of 4 by 6", image), pooled(image), _wrong_pools(image))
-    for shape in [(5, 7), (6, 5), (3, 8), (3, 3)]:
-        (image,) = random_tensors(shape)
-        cut = [
-            (pooled(image[shape[0] % 2 :, shape[1] % 2 :]), "Leave out the last row or column, not the first one."),
-            (pooled(image, ceil_mode=True), "You kept the last row or column, which has no partner: it is left out."),
-        ]
-        given = f"an image of {shape[0]} by {shape[1]}, where a last row or column without a partner is left out"
-        same(ask_with(ask, given, image), pooled(image), cut, f"Right for even sizes, but not for {given}.")
+def _check_is_module(net):
+    """Raise NotYet unless `net` is a network that the student wrote."""
+    if isinstance(net, type):
+        raise NotYet(
+            f"your function returned the class {net.__name__}. Put parentheses after the name to make an object of it."
+        )
+    if not isinstance(net, nn.Module):
+        raise NotYet(f"your function returned {type(net).__name__}, but an nn.Module was expected.")
+    if "Net" in (kind.__qualname__ for kind in type(net).__mro__):
+        raise NotYet("This is the Net of the chapter. Write a class of your own, under another name.")
 
 
-def _wrong_pools(image):
-    """Return the results of known mistakes for an image of even size, with explanations."""
-    right, mean = pooled(image), F.avg_pool2d(image[None].double(), 2)[0]
-    in_a_row = image.reshape(*right.shape, 4).amax(dim=2)
-    return [
-        (mean, "You averaged the four numbers of each square. Keep the largest of them."),
-        (4 * mean, "You added up the four numbers of each square. Keep the largest of them."),
-        (-pooled(-image), "You kept the smallest number of each square. Keep the largest."),
-        (right.relu(), "Where all four numbers are negative you return 0: begin with one of the four, not with 0."),
-        (pooled(image.abs()), "You compared the numbers without their signs: 1 is larger than -2."),
-        (image[::2, ::2], "You kept the upper left number of each square. Keep the largest, wherever it is."),
-        (pooled(image, stride=1), "Your squares overlap. Each number belongs to one square: move on by 2."),
-        (in_a_row, "Your squares are four numbers of one row. A reshape to (rows, 2, columns, 2) cuts real squares."),
-        (right.T, "Rows and columns have changed places."),
-        (image.reshape(-1, 2, image.shape[1]).amax(dim=1), "You pooled the rows only. Pool the columns as well."),
-        (image.reshape(len(image), -1, 2).amax(dim=2), "You pooled the columns only. Pool the rows as well."),
-        (image.amax(), "You kept the largest number of the whole image. Keep one for each square of 2 by 2."),
+def _check_parameters(net, model, hidden):
+    """Raise NotYet unless `net` has parameters of the same names and shapes as `model`."""
+    found, expected = ({name: list(p.shape) for name, p in module.named_parameters()} for module in (net, model))
+    for name in expected:
+        if name not in found:
+            raise NotYet(f"A parameter {name} was expected. Your network has {', '.join(found) or 'none'}.")
+        if found[name] != expected[name]:
+            raise NotYet(
+                f"With hidden = {hidden}, {name} should have the shape {expected[name]}, but your network's has the "
+                f"shape {found[name]}."
+            )
+    if extra := found.keys() - expected.keys():
+        raise NotYet(f"Your network has parameters that Net lacks: {', '.join(sorted(extra))}.")
+
+
+def _run(net, images):
+    """Return the network's answer. Raises NotYet if it fails."""
+    try:
+        return torch.as_tensor(array(net(images)))
+    except NotYet:
+        raise
+    except Exception as error:
+        raise NotYet(f"your network stopped with {_describe(error)}") from None
+
+
+def _wrong_nets(model, images):
+    """Return the answers of networks with known faults, with explanations."""
+    ways = [
+        ({"relu": (False, True, True, False)}, "There is no ReLU after conv1."),
+        ({"relu": (True, False, True, False)}, "There is no ReLU after conv2."),
+        ({"relu": (False, False, True, False)}, "There is no ReLU after conv1 and conv2."),
+        ({"relu": (False, False, False, False)}, "There is no ReLU at all."),
     ]
+    return _wrong_passes(model, images) + [(passed(model, images, **options), reason) for options, reason in ways]
+
+
+def _check_dropout(net, hidden):
+    """Raise NotYet unless whole maps of conv2, and numbers of fc1, are dropped in train mode.
+
+    All weights are set so that the first logit is 1 for every image, or 0 where the first map is dropped.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for parameter in net.parameters():
+            parameter.zero_()
+        net.fc2.weight[0] = 1 / hidden
+        net.conv2.bias.fill_(1)
+        net.fc1.weight[:, :16] = 1 / 16  # the first map
+        first = _run(net.train(), torch.zeros(400, 1, 28, 28))
+        dropped = ((first[:, 0] - first[:, 1]).abs() < 1e-6).double().mean()
+        net.fc1.weight.zero_()
+        net.fc1.bias.fill_(1)
+        second = _run(net, torch.zeros(400, 1, 28, 28))
+    if not 0.35 < dropped < 0.65:
+        raise NotYet(
+            f"In train mode a map of conv2 should be dropped as a whole for about half of the images. {dropped:.0%} "
+            "were dropped: Dropout2d does that."
+        )
+    if second[:, 0].std() < 1e-6:
+        raise NotYet("In train mode no number is dropped after fc1: Dropout does that.")
 
 
 @exercises.add(
-    "Follow the height of an image of 28 by 28: convolution, pooling, convolution, pooling.",
-    "A convolution takes kernel - 1 off, a pooling halves and rounds down: //.",
-    "Height and width are equal at the end, and there are 20 maps: 20 * height * height.",
-)
-def flat_features(kernel1, kernel2):
-    height = (28 - kernel1 + 1) // 2
-    height = (height - kernel2 + 1) // 2
-    return 20 * height * height
-
-
-def report_maps(kernel1, kernel2, pool1=2, pool2=2):
-    """Return the input of `flatten` in the report's network with other kernel and pooling sizes, computed by torch."""
-    x = F.conv2d(torch.zeros(1, 1, 28, 28), torch.zeros(10, 1, kernel1, kernel1))
-    x = F.conv2d(F.max_pool2d(x, pool1), torch.zeros(20, 10, kernel2, kernel2))
-    return F.max_pool2d(x, pool2)[0]
-
-
-@flat_features.checker
-def check_flat_features(ask):
-    """Check kernel sizes for which every pooling divides evenly, and sizes for which it rounds down."""
-    answers = [ask(5, 7), ask(9, 3)]
-    if array(answers).shape == (2,):
-        wrong = [([count(5, 7), count(9, 3)], reason) for count, reason in WRONG_COUNTS]
-        explanation = "conv1 of 5 and conv2 of 7 leave 20 maps of 3 by 3; conv1 of 9 and conv2 of 3, 20 maps of 4 by 4."
-        same(answers, [report_maps(5, 7).numel(), report_maps(9, 3).numel()], wrong, explanation)
-    elif array(answers[0]).size == 3:
-        raise NotYet("That is the shape of the maps. flatten makes one row of numbers of them: how many are in it?")
-    else:
-        raise NotYet("One number is asked for: how many numbers flatten makes of one image.")
-    halves = {
-        605: "Half a row cannot be: max-pooling makes 5 rows of 11, not 5.5. Divide with // in place of /.",
-        720: "You rounded up. Max-pooling leaves out a last row without a partner: 11 rows become 5.",
-    }
-    same(ask(3, 3), 500, halves, "Kernels of 3 and 3: 28 rows become 26, then 13, then 11, and 5 after rounding down.")
-    for kernels in [(4, 4), (4, 5), (2, 2), (1, 1), (5, 5)]:
-        explanation = f"Not right for kernels of {kernels[0]} and {kernels[1]}: round down after each pooling."
-        same(ask(*kernels), report_maps(*kernels).numel(), otherwise=explanation)
-
-
-WRONG_COUNTS = [
-    (lambda k1, k2: 320, "320 fits two kernels of 5. With other kernels the maps have another size."),
-    (lambda k1, k2: report_maps(k1, k2, pool2=1).numel(), "The second max-pooling is missing: it halves once more."),
-    (lambda k1, k2: report_maps(k1, k2, pool1=1).numel(), "The first max-pooling is missing: it halves before conv2."),
-    (lambda k1, k2: report_maps(k1, k2, 1, 1).numel(), "Both max-poolings are missing: each halves height and width."),
-    (lambda k1, k2: report_maps(k1, k2)[0].numel(), "You counted the numbers of one map. conv2 makes 20 maps."),
-    (lambda k1, k2: report_maps(k1, k2)[:10].numel(), "10 maps come out of conv1, but conv2 makes 20 of them."),
-    (lambda k1, k2: report_maps(k1, k2)[:, 0].numel(), "A map has a height and a width, and you counted one of them."),
-    (lambda k1, k2: report_maps(k1 + 1, k2 + 1).numel(), "A kernel takes kernel - 1 off: the + 1 is missing."),
-    (lambda k1, k2: report_maps(k2, k1).numel(), "The kernels have changed places: kernel1 belongs to conv1."),
-    (lambda k1, k2: report_maps(k1, k1).numel(), "You used kernel1 in both layers. conv2 has kernel2."),
-    (lambda k1, k2: report_maps(k2, k2).numel(), "You used kernel2 in both layers. conv1 has kernel1."),
-    (lambda k1, k2: report_maps(5, k2).numel(), "Your conv1 has a kernel of 5, whatever kernel1 is."),
-    (lambda k1, k2: report_maps(k1, 5).numel(), "Your conv2 has a kernel of 5, whatever kernel2 is."),
-]
-
-
-@exercises.add(
-    "Exercise 3 for a stack: at one place, the sum now runs over the channels in as well as over rows and columns.",
-    "patches = images[:, None, :, row : row + kernel, column : column + kernel] is [N, 1, channels_in, kernel, kernel] "
-    "and patches * weight is [N, channels_out, channels_in, kernel, kernel].",
-    "Sum that over dim=(2, 3, 4), add bias, and put it into maps[:, :, row, column].",
+    "Write a loop for each image and one for each map that comes out. What remains is exercise 5 with channels.",
+    "At one place, the patch of image n is images[n, :, row : row + kernel, column : column + kernel]. Which part of "
+    "weight belongs to map c?",
+    "Patch and weight[c] have one shape, so multiply them and add up all products. What is added once, at the end?",
+    stars=3,
 )
 def conv_layer(images, weight, bias):
     kernel = weight.shape[-1]
     height, width = images.shape[2] - kernel + 1, images.shape[3] - kernel + 1
     maps = torch.zeros(len(images), len(weight), height, width)
-    for row in range(height):
-        for column in range(width):
-            patches = images[:, None, :, row : row + kernel, column : column + kernel]  # [N, 1, channels_in, k, k]
-            maps[:, :, row, column] = (patches * weight).sum(dim=(2, 3, 4)) + bias
+    for n in range(len(images)):
+        for c in range(len(weight)):
+            for row in range(height):
+                for column in range(width):
+                    patch = images[n, :, row : row + kernel, column : column + kernel]  # all channels in
+                    maps[n, c, row, column] = (patch * weight[c]).sum() + bias[c]  # the bias comes once
     return maps
 
 
@@ -274,7 +421,8 @@ def check_conv_layer(ask):
     """Check as many output channels as columns, where a bias along the wrong dimension raises no error; then others."""
     tensors = random_tensors((3, 2, 6, 6), (4, 2, 3, 3), (4,))
     given = "images [3, 2, 6, 6], weight [4, 2, 3, 3] and bias [4]"
-    same(ask_with(ask, given, *tensors), layer(*tensors), _wrong_batches(*tensors) + _wrong_layers(*tensors))
+    answer = ask_without_convolution(ask, given, *tensors)
+    same(answer, layer(*tensors), _wrong_batches(*tensors) + _wrong_layers(*tensors), given=given)
     for shapes in [
         ((2, 3, 5, 8), (2, 3, 2, 2), (2,)),
         ((1, 1, 4, 4), (1, 1, 3, 3), (1,)),
@@ -283,8 +431,7 @@ def check_conv_layer(ask):
     ]:
         tensors = random_tensors(*shapes)
         given = "images {}, weight {} and bias {}".format(*map(list, shapes))
-        explanation = f"Right for images [3, 2, 6, 6] and weight [4, 2, 3, 3], but not for {given}."
-        same(ask_with(ask, given, *tensors), layer(*tensors), otherwise=explanation)
+        same(ask_without_convolution(ask, given, *tensors), layer(*tensors), given=given)
 
 
 def _wrong_layers(images, weight, bias):
@@ -297,11 +444,11 @@ def _wrong_layers(images, weight, bias):
         (plain, "The bias is missing: add bias[c] to every number of map c."),
         (plain - column, "You subtracted the bias. Add it."),
         (plain + weight.shape[1] * column, "The bias came in once for each channel in. Add it once, to the sum."),
-        (plain + bias, "The bias went along the columns: bias[c] belongs to the whole of map c, bias[:, None, None]."),
+        (plain + bias, "The bias went along the columns: bias[c] belongs to the whole of map c."),
         (plain / weight.shape[1] + column, "You averaged over the channels in. Add them up."),
         (layer(images, weight / weight[0].numel(), bias), "You averaged the products of a patch. Add them up."),
         (first, "Only the first channel in is used. Add up over all of them."),
-        (last, "Only the last channel in is left: does each one overwrite the one before? Add them up."),
+        (last, "Only the last channel in is left. Add up over all of them."),
         (apart, not_added),
         (apart + column[:, None], not_added),
         (layer(images, weight.flip(2, 3), bias), "You flipped the kernels. Deep learning lays them on as they are."),

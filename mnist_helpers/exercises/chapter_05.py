@@ -1,8 +1,9 @@
-"""Exercises of 05_predictions: predicted class, confusion matrix, precision and recall, inverting, rejection, TTA."""
+"""Exercises of 05_predictions: reading, repairing, refusing, calibrating, averaging, and centring a digit."""
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import nn
 
 from mnist_helpers.data import MEAN, STD
@@ -17,11 +18,11 @@ def random_classes(count, seed):
 
 
 @exercises.add(
-    "You need the place of the largest number of each row, not the number itself.",
-    "argmax gives the place. Its dim says along which dimension to search: the classes are dimension 1.",
+    "You need the position of the largest number in each row, not the number itself.",
+    "argmax returns that position. Its argument dim is the dimension to search along. Which one holds the classes?",
 )
 def predicted(log_probs):
-    return log_probs.argmax(dim=1)
+    return log_probs.argmax(dim=1)  # exp would not change which number is the largest
 
 
 LOG_PROBS = random_numbers(5, 10, seed=4).log_softmax(dim=1)
@@ -32,36 +33,80 @@ def check_predicted(ask):
     """Check five images, a single one, and ten images, where a wrong dimension does not change the shape."""
     largest, places = LOG_PROBS.max(dim=1)
     wrong = [
-        (LOG_PROBS.argmax(dim=0), "You got ten answers for five images: you searched along the images. Use dim=1."),
-        (LOG_PROBS.argmax(), "That is one number for the whole batch. Each row has its own answer: use dim=1."),
-        (largest, "That is the largest log-probability of each row. The class is its place: argmax, not max."),
-        (largest.exp(), "That is the confidence, the largest probability of each row. The class is its place."),
         (
-            LOG_PROBS.argmin(dim=1),
-            "That is the least likely class of each image. The likeliest has the largest number.",
+            LOG_PROBS.argmax(dim=0),
+            "You got ten answers for five images. Search along the classes, which are dimension 1.",
         ),
-        ((largest, places), "max(dim=1) gives two things, the numbers and their places. Return the places alone."),
-        (places[:, None], "The classes are right, but one a row: [5, 1]. Return [5], without keepdim."),
-        (places + 1, "The classes are counted from 0: the first column is class 0."),
+        (LOG_PROBS.argmax(), "That is one number for the whole batch. Each row needs an answer of its own."),
+        (largest, "That is the largest log-probability of each row. The class is its position."),
+        (largest.exp(), "That is the confidence, the largest probability of each row. The class is its position."),
+        (LOG_PROBS.argmin(dim=1), "That is the least likely class of each image. You need the most likely one."),
+        (
+            (largest, places),
+            "max(dim=1) returns two things, the numbers and their positions. Return the positions only.",
+        ),
+        (places[:, None], "The classes are right, but the shape is [5, 1]. Return the shape [5]."),
+        (places + 1, "Each class is too large by 1: the first column is class 0."),
         (np.eye(10)[places], "You marked the class in each row. Return its number."),
     ]
-    same(ask(LOG_PROBS), places, wrong)
-    same(ask(LOG_PROBS[:1]), places[:1], otherwise="Right for five images, but not for a single one: return [1].")
+    same(ask(LOG_PROBS), places, wrong, given="five images")
+    same(ask(LOG_PROBS[:1]), places[:1], otherwise="Right for five images, but not for a single one.")
     each = torch.tensor([3, 9, 0, 7, 1, 8, 5, 2, 6, 4])
     sure = (9 * torch.eye(10)[each]).log_softmax(dim=1)
-    same(ask(sure), each, otherwise="Right for five images, but not for ten that show one class each.")
+    same(ask(sure), each, otherwise="Right for five images, but not for ten.")
 
 
 @exercises.add(
-    "Start with 10 by 10 zeros and go through the pairs of label and prediction.",
-    "Each pair adds 1 to one square. Which of the two is the row?",
-    "for label, prediction in zip(labels, predictions): matrix[label, prediction] += 1",
+    "A row holds all images of one true class; a column holds all answers that name one class.",
+    "An answer is named too often if the sum of its column is larger than the sum of its row.",
+    "Precision divides the number on the diagonal by the sum of its column, recall by the sum of its row.",
 )
-def confusion(labels, predictions):
+def read_matrix():
+    eights_read_as_5 = 25  # row 8, column 5
+    too_often = 5  # its column sums to 100, but its row to 80 only
+    return eights_read_as_5, too_often, 60 / 100, 60 / 80
+
+
+@read_matrix.checker
+def check_read_matrix(ask):
+    """Check the four answers one after the other, and name the first that is wrong."""
+    found = array(ask())
+    if found.shape != (4,):
+        raise NotYet(f"Return four numbers, one for each question; the shape of your answer is {list(found.shape)}.")
+    _expect(found[0], 25, "The first answer", {10: "That is 5s that were read as 8. Which row holds the true 8s?"})
+    as_often = "Compare the sum of each column with the sum of its row."
+    _expect(found[1], 5, "The second answer", {wrong: as_often for wrong in (3, 8)})
+    if np.allclose(found[2:], [0.75, 0.6], atol=0.005):
+        raise NotYet("Precision and recall have changed places: precision divides by the column, recall by the row.")
+    _expect(found[2], 0.6, "The precision", {0.75: "Precision divides by the column of the class."})
+    _expect(found[3], 0.75, "The recall", {0.6: "Recall divides by the row of the class."})
+
+
+def _expect(found, right, name, reasons):
+    """Raise NotYet unless the number is right. The answer is not shown: it is there to be read from the table."""
+    if not np.isclose(found, right, atol=0.005):
+        reason = next((reason for value, reason in reasons.items() if np.isclose(found, value)), "")
+        raise NotYet(f"{name}, {found:g}, is not right yet. {reason}".rstrip())
+
+
+@exercises.add(
+    "Try it with ten images, then with eleven: which line depends on the number of images? What should its dim be?",
+    "Rows are the true classes: which of the two indices comes first? And what does the last line do if the same pair "
+    "occurs twice?",
+    "matrix[a, b] += 1 with two tensors writes each square once, however often it is named. A loop over the pairs, or "
+    "index_put_ with accumulate=True, counts every time.",
+    stars=2,
+)
+def confusion(log_probs, labels):
     matrix = torch.zeros(10, 10, dtype=torch.int64)
-    for label, prediction in zip(labels, predictions):
+    for label, prediction in zip(labels, log_probs.argmax(dim=1)):  # a loop, so that repeated pairs all count
         matrix[label, prediction] += 1
     return matrix
+
+
+def certain(classes):
+    """Return log-probabilities [N, 10] whose predictions are `classes`."""
+    return (5 * F.one_hot(classes, 10).float() + random_numbers(len(classes), 10, seed=1).tanh()).log_softmax(dim=1)
 
 
 SOME_LABELS = torch.tensor([3, 3, 3, 5, 5, 0, 8, 3, 1, 5, 8])
@@ -77,61 +122,58 @@ def counted(labels, predictions):
 def check_confusion(ask):
     """Check eleven images with missing classes and repeated pairs, then many images, one image and a frequent pair."""
     right = counted(SOME_LABELS, SOME_PREDICTIONS)
-    same(ask(SOME_LABELS, SOME_PREDICTIONS), right, _wrong_matrices(right))
-    many = random_classes(500, seed=1), random_classes(500, seed=2)
-    same(ask(*many), counted(*many), otherwise="Right for a few images, but not for 500 that show all classes.")
+    given = f"the labels {SOME_LABELS.tolist()} and predictions {SOME_PREDICTIONS.tolist()}"
+    along_images = counted(SOME_LABELS[:10], certain(SOME_PREDICTIONS).argmax(dim=0))
+    searched = "There are ten answers for eleven images: the largest number is searched along the images."
+    wrong = [(along_images, searched), *_wrong_matrices(right)]
+    same(ask(certain(SOME_PREDICTIONS), SOME_LABELS), right, wrong, given=given)
+    many, guesses = random_classes(500, seed=1), random_classes(500, seed=2)
+    reason = "Right for eleven images, but not for 500 that show all classes."
+    same(ask(certain(guesses), many), counted(many, guesses), otherwise=reason)
     single = torch.tensor([9]), torch.tensor([2])
-    same(ask(*single), counted(*single), otherwise="For a single 9, read as 2, row 9 should have a 1 in column 2.")
+    same(ask(certain(single[1]), single[0]), counted(*single), given="a single 9 that is read as 2")
     often = torch.full((300,), 7), torch.full((300,), 1)
-    reason = (
-        "For three hundred 7s, read as 1, row 7 should have 300 in column 1: does your matrix hold small numbers only?"
-    )
-    same(ask(*often), counted(*often), otherwise=reason)
+    same(ask(certain(often[1]), often[0]), counted(*often), given="three hundred 7s that are read as 1")
 
 
 def _wrong_matrices(right):
     occurring, rows = [0, 1, 3, 5, 8], right.sum(axis=1, keepdims=True)
-    columns = right.sum(axis=0, keepdims=True)
     return [
         (right.T, "Rows and columns have changed places: the row is the true class, the column the predicted one."),
+        (right > 0, "Pairs that occur twice count only once in your matrix."),
+        (
+            (right > 0).T,
+            "Two faults are left: rows and columns have changed places, and repeated pairs count only once.",
+        ),
         (right / 11, "You divided by the number of images. Return the counts."),
         (right / np.maximum(rows, 1), "You divided each row by its sum. Return the counts."),
-        (right / np.maximum(columns, 1), "You divided each column by its sum. Return the counts."),
-        (
-            right > 0,
-            "Pairs that occur twice count once in your matrix: matrix[labels, predictions] += 1 adds to a square once.",
-        ),
-        (
-            right[np.ix_(occurring, occurring)],
-            "The classes that no image here has are missing. Make it 10 by 10, whatever the labels are.",
-        ),
+        (right[np.ix_(occurring, occurring)], "The classes that do not occur here are missing. Make it 10 by 10."),
         (right[:9, :9], "Your matrix ends at the largest class of these images, 8. Make it 10 by 10."),
-        (right.flatten(), "The counts are right, but in one row of 100. Give it the shape [10, 10]."),
-        (np.diag(np.diag(right)), "You counted the right answers only. The mistakes belong beside the diagonal."),
-        (right - np.diag(np.diag(right)), "You counted the mistakes only. The right answers belong on the diagonal."),
-        (np.diag(right), "That is how many of each class are right, the diagonal. The mistakes are missing."),
+        (right.flatten(), "The counts are right, but in one row of 100. Return the shape [10, 10]."),
+        (np.diag(right), "These are the right answers of each class, the diagonal. The mistakes are missing."),
     ]
 
 
 @exercises.add(
     "Both divide the same number, the digit's square on the diagonal, but by different sums.",
-    "Recall divides by all images that show the digit, its row. Precision divides by all answers that name it, its "
-    "column.",
-    "The column's sum is matrix[:, digit].sum(). Where it is 0, do not divide: the precision is 0.0.",
+    "Recall divides by all images of the digit, which is its row. Precision divides by all answers that name it, which "
+    "is its column.",
+    "A column can add up to 0. Look at the sum before you divide by it.",
+    stars=2,
 )
 def precision_recall(matrix, digit):
     right = matrix[digit, digit]
     answers = matrix[:, digit].sum()
-    precision = right / answers if answers > 0 else 0.0
+    precision = right / answers if answers > 0 else 0.0  # never predicted: nothing to divide by
     recall = right / matrix[digit].sum()
     return precision, recall
 
 
 def random_matrix(seed):
-    """Return the confusion matrix of an inaccurate network, in the format of scikit-learn."""
+    """Return the confusion matrix [10, 10] of an inaccurate network, as a tensor of whole numbers."""
     labels = torch.cat([torch.arange(10), random_classes(400, seed)])
     predictions = torch.where(random_numbers(410, seed=seed) > 0, labels, random_classes(410, seed + 1))
-    return counted(labels, predictions).astype(np.int64)
+    return torch.from_numpy(counted(labels, predictions)).long()
 
 
 def rates(matrix, digit):
@@ -142,198 +184,83 @@ def rates(matrix, digit):
 
 @precision_recall.checker
 def check_precision_recall(ask):
-    """Check all digits of a matrix, then a digit never found, one never predicted, and one that is the only class."""
+    """Check all digits of a matrix, then a digit never found, one never predicted, and one that is the only class.
+
+    The matrix is a tensor. A function that can only use a NumPy array gets one.
+    """
+
+    def of(matrix, digit):
+        try:
+            return ask(matrix, digit)
+        except NotYet as error:
+            if "your function stopped" not in str(error):
+                raise
+            return ask(matrix.numpy(), digit)
+
     matrix = random_matrix(seed=1)
-    same(ask(matrix, 3), rates(matrix, 3), _wrong_rates(matrix, 3))
+    sums = f"{matrix[3, 3]} on the diagonal, {matrix[3].sum()} in its row and {matrix[:, 3].sum()} in its column"
+    same(of(matrix, 3), rates(matrix, 3), _wrong_rates(matrix, 3), given=f"the digit 3, with {sums}")
     for digit in range(10):
-        reason = f"Right for the digit 3, but not for {digit}: is a digit written into it?"
-        same(ask(matrix, digit), rates(matrix, digit), otherwise=reason)
+        same(of(matrix, digit), rates(matrix, digit), otherwise=f"Right for the digit 3, but not for {digit}.")
     never_found, never_predicted = random_matrix(seed=2), random_matrix(seed=3)
     never_found[6, 6], never_predicted[:, 4] = 0, 0
-    same(ask(never_found, 6), (0, 0), otherwise="No 6 was read as 6 in this matrix: both are 0.0.")
-    _check_never_predicted(ask, never_predicted, 4)
-    alone = np.diag(np.arange(1, 11))
-    alone[0, 1] = 1
-    reason = "Of this matrix's two 0s one was found, and the one answer 0 was right: precision 1, recall one half."
-    same(ask(alone, 0), (1, 0.5), otherwise=reason)
+    same(of(never_found, 6), (0, 0), otherwise="In this matrix no 6 was read as 6, so both are 0.")
+    _check_never_predicted(of, never_predicted, 4)
+    alone = torch.diag(torch.arange(1, 11))
+    alone[0, 0], alone[0, 1] = 1, 1
+    reason = "In this matrix one of two 0s was found, and the only answer 0 was right."
+    same(of(alone, 0), (1, 0.5), otherwise=reason)
 
 
-def _check_never_predicted(ask, matrix, digit):
+def _check_never_predicted(of, matrix, digit):
     case = f"The digit {digit} was never predicted in this matrix"
     try:
-        found = ask(matrix, digit)
+        found = of(matrix, digit)
     except NotYet as error:
-        raise NotYet(f"{case}: return a precision of 0.0 then. Here {error}") from None
+        raise NotYet(f"{case}: return a precision of 0 then. Here {error}") from None
     if np.isnan(array(found)).any():
-        raise NotYet(f"{case}, and 0 / 0 gave nan. Look before you divide, and return a precision of 0.0 then.")
-    same(found, (0, 0), otherwise=f"{case}, nor was it found: precision and recall are both 0.0.")
+        raise NotYet(f"{case}, and 0 / 0 gave nan. Return a precision of 0 then.")
+    same(found, (0, 0), otherwise=f"{case}, nor was it found: both are 0.")
 
 
 def _wrong_rates(matrix, digit):
-    hits, answers, images = matrix[digit, digit], matrix[:, digit].sum(), matrix[digit].sum()
+    hits, answers, images = (float(n) for n in (matrix[digit, digit], matrix[:, digit].sum(), matrix[digit].sum()))
     precision, recall = rates(matrix, digit)
-    accuracy, all_images = np.trace(matrix) / matrix.sum(), matrix.sum()
     return [
         ((recall, precision), "The two have changed places: precision divides by the column, recall by the row."),
-        ((accuracy, accuracy), "That is the accuracy over all classes, twice. Look at the digit's row and column."),
-        ((hits / all_images, hits / all_images), "You divided by all images. Each of the two has a sum of its own."),
-        ((1 - precision, 1 - recall), "These are the shares of the mistakes. Divide the square on the diagonal."),
-        (
-            (hits / (answers - hits), hits / (images - hits)),
-            "You divided by the mistakes. The right answers are part of both sums: the whole column, the whole row.",
-        ),
-        ((precision, precision), "The precision is right, but came twice. Recall divides by the row of the digit."),
-        ((recall, recall), "The recall is right, but came twice. Precision divides by the column of the digit."),
-        ((precision, accuracy), "The precision is right. The second is the accuracy over all classes, not the recall."),
+        ((1 - precision, 1 - recall), "These are the shares of the mistakes. Divide the number on the diagonal."),
+        ((precision, precision), "The precision is right, but it came twice. Recall divides by the row of the digit."),
+        ((recall, recall), "The recall is right, but it came twice. Precision divides by the column of the digit."),
         ((answers, images), "These are the two sums to divide by. Which number is divided?"),
         ((100 * precision, 100 * recall), "These are per cent. Return shares between 0 and 1."),
-        ((0, 0), "Both are 0, but some were right: does a // or an int() cut the shares off?"),
         (precision, "That is the precision. Return the recall with it: precision, recall."),
         (recall, "That is the recall. Return the precision before it: precision, recall."),
     ]
 
 
 @exercises.add(
-    "A thick digit may cover more than half of the picture, and the middle of a 0 is paper. Where is paper for sure?",
-    "Collect the four sides of the border: picture[0], picture[-1], picture[:, 0] and picture[:, -1]. A digit may "
-    "touch one of them, but most of them together is paper.",
-    "If the border's median is above 127 the paper is light: return 255 - picture.",
-)
-def light_on_black(picture):
-    border = torch.cat([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
-    return 255 - picture if border.median() > 127 else picture
-
-
-def drawn(kind, paper, ink):
-    """Return a picture uint8 [H, W] of one digit, with one row of intermediate grey values."""
-    mask = torch.zeros(20, 16)
-    if kind == "thin 0":
-        mask[4:16, 4:12] = 1
-        mask[6:14, 6:10] = 0
-    elif kind == "thick 1":
-        mask[1:19, 2:14] = 1
-    elif kind == "thick 0":
-        mask[1:19, 1:15] = 1
-        mask[8:12, 6:10] = 0
-    else:  # a 7 whose bar touches the upper edge
-        mask[:3, :12] = 1
-        mask[3:17, 9:12] = 1
-    mask[10] *= 0.6
-    return (paper + (ink - paper) * mask).to(torch.uint8)
-
-
-def all_pictures():
-    """Return pictures by name, each on light and on dark paper, with different grey values."""
-    pictures = {}
-    for number, kind in enumerate(["thin 0", "thick 1", "thick 0", "7"]):
-        name = f"a {kind}" if kind != "7" else "a 7 that touches the upper side of the border,"
-        pictures[f"{name} on light paper"] = drawn(kind, 240 - 20 * number, 10 + 9 * number)
-        pictures[f"{name} on dark paper"] = drawn(kind, 8 * number, 251 - 14 * number)
-    for turns, side in enumerate(["left", "lower", "right"], start=1):
-        name = f"a stroke along the {side} side of the border,"
-        pictures[f"{name} on light paper"] = torch.rot90(drawn("7", 255, 5 + turns), turns)
-        pictures[f"{name} on dark paper"] = torch.rot90(drawn("7", 9 + turns, 255), turns)
-    return pictures
-
-
-PICTURES = all_pictures()
-
-
-@light_on_black.checker
-def check_light_on_black(ask):
-    """Check thin and thick digits and some that touch the border: first the values, then which were inverted."""
-    decisions = {}
-    for name, picture in PICTURES.items():
-        answer = ask(picture)
-        decisions[name] = not np.array_equal(array(answer), picture.numpy())
-        if decisions[name]:
-            same(answer, 255 - picture, _wrong_inversions(picture), f"Neither {name} nor its inverse came back.")
-    should = {name: "light paper" in name for name in PICTURES}
-    if all(decisions[name] != should[name] for name in PICTURES):
-        raise NotYet("You invert where the paper is dark. It is the other way round: light paper is to become black.")
-    for rule, reason in WRONG_RULES:
-        if decisions == {name: rule(picture) for name, picture in PICTURES.items()}:
-            raise NotYet(reason)
-    for name in PICTURES:
-        if decisions[name] != should[name]:
-            raise NotYet(f"You {'inverted' if decisions[name] else 'did not invert'} {name}: what is its paper like?")
-
-
-def _wrong_inversions(picture):
-    exact, scaled = picture.double(), picture.double() / 255
-    wrapped = (
-        "1 - x inverts numbers between 0 and 1. These are whole numbers 0 to 255, and in uint8 what falls below 0 "
-    )
-    return [
-        (1 - picture, wrapped + "begins again at 255."),
-        (1 - exact, "1 - x inverts numbers between 0 and 1. These go up to 255, and your answer falls below 0."),
-        (1 - scaled, "Your answer has numbers between 0 and 1. Return 0 to 255, as they came."),
-        (scaled, "Your answer has numbers between 0 and 1. Return 0 to 255, as they came."),
-        (-exact, "You turned the sign. Inverting turns 0 into 255 and 255 into 0."),
-        (-picture, "You subtracted from 256 (in uint8, -x does the same). The largest number is 255."),
-        (
-            exact.max() - exact,
-            "You subtracted from the picture's largest number. Subtract from 255, whatever the picture holds.",
-        ),
-        (255 * (picture > 127), "You made black and white of it. The greys between should stay greys."),
-        (255 * (picture <= 127), "You made black and white of it. The greys between should stay greys, inverted."),
-        (picture.flip(0), "You turned the picture upside down. Light and dark should change places, not the rows."),
-        (picture.flip(1), "You mirrored the picture. Light and dark should change places, not the columns."),
-        (picture.T, "Rows and columns have changed places. They should stay where they are."),
-    ]
-
-
-def _border_spots():
-    """Yield rules that look at a single corner or side only."""
-    for row in (0, -1):
-        for column in (0, -1):
-            yield lambda picture, row=row, column=column: picture[row, column] > 127
-    for side in range(4):
-        yield lambda picture, side=side: torch.rot90(picture, side)[0].double().mean() > 127
-
-
-WRONG_RULES = [
-    (lambda picture: False, "You never invert: dark ink on light paper should come back inverted."),
-    (lambda picture: True, "You always invert: a picture that is light on black already should stay as it is."),
-    (
-        lambda picture: picture.double().mean() > 127,
-        "You judged by the whole picture, but a thick digit covers more than half of it. Where is paper for sure?",
-    ),
-    (
-        lambda picture: picture[picture.shape[0] // 2, picture.shape[1] // 2] > 127,
-        "You took the middle of the picture for paper: in a 0 it is, in a 1 it is ink. Look at the border.",
-    ),
-    (
-        lambda picture: picture[picture.shape[0] // 2, picture.shape[1] // 2] < 127,
-        "You took the middle of the picture for ink: in a 1 it is, in a 0 it is paper. Look at the border.",
-    ),
-    *[
-        (
-            spot,
-            "You looked at one corner or side of the border, and a digit may touch it there. Look at all four sides.",
-        )
-        for spot in _border_spots()
-    ],
-]
-
-
-@exercises.add(
-    "Put the images in the order of their confidence, the surest first. How many of them are kept?",
-    "confidence.argsort(descending=True) gives that order; all but share * len(right) are kept, from its start.",
-    "right[kept].float().mean() is the share of the kept answers that are right.",
+    "Put the answers in the order of their confidence. How many of them are kept?",
+    "confidence.argsort(descending=True) lists the indices of the answers, the surest first. Keep the beginning of "
+    "that list: all but share * len(right) of them.",
+    "right[indices] picks the kept answers. Which share of them is True?",
+    stars=2,
 )
 def refuse(confidence, right, share):
     most_sure_first = confidence.argsort(descending=True)
-    refused = round(share * len(right))
+    refused = round(share * len(right))  # as a whole number: a slice takes no 10.0
     kept = most_sure_first[: len(right) - refused]
     return right[kept].float().mean()
 
 
 def answers_of_any_kind(count, seed):
-    """Return different confidences in random order, and which answers are right, more often for high confidences."""
+    """Return different confidences in random order, most of them close to 1, and which answers are right.
+
+    The confidences are not evenly spaced: a share of the answers is not a share of the range of the confidences.
+    """
     generator = torch.Generator().manual_seed(seed)
-    confidence = torch.linspace(0.15, 0.99, count)[torch.randperm(count, generator=generator)]
-    return confidence, torch.rand(count, generator=generator) < confidence
+    evenly = torch.linspace(0.02, 1, count)[torch.randperm(count, generator=generator)]
+    confidence = (0.99 - 0.75 * (1 - evenly) ** 3).mul(1e4).round() / 1e4
+    return confidence, torch.rand(count, generator=generator) < 0.3 + 0.6 * evenly
 
 
 def accuracy_of_kept(confidence, right, share):
@@ -342,56 +269,99 @@ def accuracy_of_kept(confidence, right, share):
     return sum(is_right for _, is_right in pairs) / len(pairs)
 
 
+SURE = [0.91, 0.30, 0.99, 0.57, 0.97, 0.20, 0.86, 0.33, 0.95, 0.78, 0.26, 0.98]
+TWELVE = torch.tensor(SURE), torch.tensor([0, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1]) > 0
+
+
 @refuse.checker
 def check_refuse(ask):
-    """Check a quarter of twenty answers, then no rejection, other shares and other numbers of answers."""
-    confidence, right = answers_of_any_kind(20, seed=103)
-    same(ask(confidence, right, 0.25), accuracy_of_kept(confidence, right, 0.25), _wrong_refusals(confidence, right))
+    """Check a quarter of twelve answers, then no rejection, other shares and other numbers of answers."""
+    confidence, right = TWELVE
+    listed = ", ".join(f"{c:.2f} {'right' if r else 'wrong'}" for c, r in zip(confidence, right))
+    expected = accuracy_of_kept(confidence, right, 0.25)
+    wrong = [(100 * expected, "That is the accuracy in per cent. Return a share between 0 and 1.")]
+    same(ask(confidence, right, 0.25), expected, wrong, given=f"a share of 0.25 and twelve answers ({listed})")
     found = ask(confidence, right, 0.0)
     if np.isnan(array(found)).any():
-        raise NotYet("For a share of 0, nan came out: was nothing kept? A slice [:-0] is [:0], with nothing in it.")
-    reason = "Right for a share of 0.25, but not for 0: nobody is refused then."
+        raise NotYet("For a share of 0 the result is nan: nothing was kept, but nothing should be refused.")
+    reason = "Right for a share of 0.25, but not for 0, where nothing is refused."
     same(found, accuracy_of_kept(confidence, right, 0.0), otherwise=reason)
     for count, share in [(20, 0.5), (20, 0.75), (20, 0.05), (200, 0.1), (8, 0.125)]:
+        reason = f"Right for a share of 0.25 of 12 answers, but not for {share} of {count}."
         case = answers_of_any_kind(count, seed=count)
-        reason = (
-            f"Right for a share of 0.25 of 20 answers, but not for {share} of {count}: is a number written into it?"
-        )
         same(ask(*case, share), accuracy_of_kept(*case, share), otherwise=reason)
 
 
-def _wrong_refusals(confidence, right):
-    """Return the results of known mistakes for 20 answers and a share of 0.25, with explanations."""
-    correct, order = right.double(), confidence.argsort(descending=True)
-    kept, refused = order[:15], order[15:]
-    refuse_five = "A share of 0.25 means the 5 least confident of these 20 answers, however confident they are."
-    return [
-        (correct[order[5:]].mean(), "You refused the most confident answers: the sort goes the other way."),
-        (correct[refused].mean(), "That is the accuracy of the 5 answers that are refused. Which ones are kept?"),
-        (correct[order[:5]].mean(), "You kept a share of 0.25, the surest 5 of 20. It is the share to be refused."),
-        (correct[confidence > 0.25].mean(), f"You compared the confidence with the share. {refuse_five}"),
-        (correct[confidence > 0.75].mean(), f"You compared the confidence with 1 - share. {refuse_five}"),
-        (correct[kept].sum() / 20, "You divided by all 20 answers. Only 15 are kept."),
-        (correct[:15].mean(), "You kept the first 15 as they came. Sort by confidence first."),
-        (correct[5:].mean(), "You kept the last 15 as they came. Sort by confidence first."),
-        (correct.mean(), "That is the accuracy of all answers: nothing was refused."),
-        (1 - correct[kept].mean(), "That is the share of the mistakes among the kept answers."),
-        (correct[kept].sum(), "That is how many of the kept answers are right. Return their share."),
-        (100 * correct[kept].mean(), "That is the accuracy in per cent. Return a share between 0 and 1."),
-        (confidence[kept].mean(), "That is the mean confidence of the kept answers. How many of them are right?"),
-        (right[kept], "That says which of the kept answers are right. Return their share, a single number."),
-    ]
+@exercises.add(
+    "Compute the loss of logits / T for each candidate T, and keep the T with the smallest loss.",
+    "F.cross_entropy(logits / T, labels) is log_softmax and the negative log-likelihood in one. Collect the losses "
+    "in a list.",
+    "min(losses) is the smallest loss, and losses.index(...) tells where it stands: the same place in candidates.",
+    stars=2,
+)
+def calibrate(logits, labels, candidates):
+    losses = [F.cross_entropy(logits / temperature, labels).item() for temperature in candidates]
+    return candidates[losses.index(min(losses))]  # a loss on held-out data does not reward too much confidence
+
+
+def shy_logits(count, temperature, seed):
+    """Return logits [N, 10] that are calibrated at about this temperature, and labels [N] drawn from them."""
+    honest = 2 * random_numbers(count, 10, seed=seed)
+    labels = torch.multinomial(honest.softmax(dim=1), 1, generator=torch.Generator().manual_seed(seed))[:, 0]
+    return honest * temperature, labels
+
+
+CANDIDATES = [1.5, 0.25, 1.0, 0.5, 2.0, 4.0]
+
+
+def best_temperature(logits, labels, candidates):
+    """Return the candidate with the smallest loss, computed with NumPy, and all losses."""
+    losses = []
+    for temperature in candidates:
+        scaled = logits.double().numpy() / temperature
+        log_sum = np.log(np.exp(scaled - scaled.max(axis=1, keepdims=True)).sum(axis=1)) + scaled.max(axis=1)
+        losses.append((log_sum - scaled[np.arange(len(labels)), labels.numpy()]).mean())
+    return candidates[int(np.argmin(losses))], losses
+
+
+@calibrate.checker
+def check_calibrate(ask):
+    """Check a network that is too modest, one that is too sure, one that is honest, and candidates in no order."""
+    for kind, temperature in [("too modest", 0.5), ("too sure", 2.0), ("honest", 1.0), ("far too sure", 4.0)]:
+        logits, labels = shy_logits(400, temperature, seed=3)
+        best, losses = best_temperature(logits, labels, CANDIDATES)
+        listed = ", ".join(f"{loss:.3f} at {t:g}" for t, loss in zip(CANDIDATES, losses))
+        found = ask(logits, labels, CANDIDATES)
+        _check_one_temperature(found, losses)
+        same(found, best, given=f"a network that is {kind}, with the losses {listed}")
+    mixed = [3.0, 0.7, 1.4, 0.9, 5.0, 2.1]
+    logits, labels = shy_logits(300, 1.4, seed=5)
+    same(ask(logits, labels, mixed), best_temperature(logits, labels, mixed)[0], given=f"the candidates {mixed}")
+    few = [1.5, 3.0]
+    logits, labels = shy_logits(300, 0.5, seed=6)
+    same(ask(logits, labels, few), best_temperature(logits, labels, few)[0], given=f"the candidates {few}")
+
+
+def _check_one_temperature(found, losses):
+    found = array(found)
+    if found.shape == (len(CANDIDATES),):
+        raise NotYet("That is a number for each candidate. Return the one candidate with the smallest loss.")
+    if found.shape == () and np.isclose(found, min(losses), atol=1e-4):
+        raise NotYet("That is the smallest loss. Return the temperature that gave it.")
+    if found.shape == () and found == int(np.argmin(losses)) and found not in CANDIDATES:
+        raise NotYet("That is the position of the best candidate. Return the candidate itself.")
 
 
 @exercises.add(
     "Shift an image by cutting 28 by 28 pixels out of a larger one, which has one more pixel of background all around.",
     "F.pad(images, (1, 1, 1, 1), value=images.min().item()) is the larger one; padded[:, :, 0:28, 1:29] is the digit "
     "moved down by one pixel.",
-    "For each of the five cuts model(cut).exp() gives probabilities, in eval mode; torch.stack(...).mean(dim=0) is "
-    "their mean.",
+    "Each of the five cuts goes through the model in eval mode. Turn the log-probabilities into probabilities before "
+    "you take the mean of the five.",
+    stars=3,
 )
 def average_over_shifts(model, images):
-    model.eval()
+    model.eval()  # dropout off, or each look would be at another network
     padded = F.pad(images, (1, 1, 1, 1), value=images.min().item())  # [N, 1, 30, 30]
     corners = [(1, 1), (0, 1), (2, 1), (1, 0), (1, 2)]  # the first one is the unshifted image
     with torch.inference_mode():
@@ -553,3 +523,89 @@ def _wrong_copies(model, images):
     model.eval()
     reason = "The model came in train mode and you left it there, with dropout on: call model.eval() first."
     return [*averages, (in_train_mode, reason)]
+
+
+@exercises.add(
+    "Four steps: cut out the box of the ink, resize it, find its centre of mass, paste it into 28 by 28 zeros.",
+    "ink.nonzero() lists the rows and columns of the ink; the smallest and the largest of each are the box. 20 divided "
+    "by the longer side of the box is the scale of both sides.",
+    "The centre of mass along the rows is the mean of the row numbers, each weighted by the ink in its row. That "
+    "centre should land on row 14, so where must row 0 of the small digit go?",
+    stars=3,
+)
+def centred(ink):
+    rows, columns = ink.nonzero().T
+    cut = ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    scale = 20 / max(cut.shape)  # one scale for both sides, so that the digit keeps its proportions
+    height, width = round(cut.shape[0] * scale), round(cut.shape[1] * scale)
+    small = F.interpolate(cut[None, None], size=(height, width), mode="area")[0, 0]
+    centre_row = (small.sum(dim=1) * torch.arange(height)).sum() / small.sum()
+    centre_column = (small.sum(dim=0) * torch.arange(width)).sum() / small.sum()
+    top, left = round(14 - centre_row.item()), round(14 - centre_column.item())
+    picture = torch.zeros(28, 28)
+    picture[top : top + height, left : left + width] = small
+    return picture
+
+
+def ink_pictures():
+    """Return pictures [H, W] of ink between 0 and 1 by name, large and small, tall and wide, off the middle."""
+    tall, seven, small, wide, fading = (torch.zeros(60, 60) for _ in range(5))
+    tall[10:50, 30:36] = 1
+    seven[2:10, 20:52] = 0.9
+    seven[10:42, 42:52] = 0.6
+    small[30:40, 4:6] = 1
+    small[38:40, 4:12] = 1
+    wide[20:28, 0:60] = 0.8
+    wide[28:32, 0:15] = 0.8
+    fading[5:45, 15:45] = torch.linspace(0.2, 1, 40)[:, None] * torch.linspace(1, 0.4, 30)
+    names = ["a tall stroke", "a 7", "a small L", "a wide stroke", "a digit that is brighter at the bottom"]
+    return dict(zip(names, [tall, seven[:44], small[:, :20], wide[:40], fading]))
+
+
+INK = ink_pictures()
+
+
+@centred.checker
+def check_centred(ask):
+    """Check shape, size of the ink, centre of mass (within one pixel) and the ink itself, however it was resized."""
+    for name, ink in INK.items():
+        found = array(ask(ink))
+        if found.shape != (28, 28):
+            raise NotYet(f"For {name}, a picture of shape [28, 28] was expected, but yours is {list(found.shape)}.")
+        if np.isnan(found).any() or not (abs(found) > 0.02).any():
+            raise NotYet(f"For {name}, your picture holds no ink.")
+        _check_fit(name, found, fitted_ink(ink.numpy()))
+
+
+def _check_fit(name, found, right):
+    yours = ink_box(found)
+    if right.shape != yours.shape:
+        size = "{} rows and {} columns".format(*right.shape)
+        raise NotYet(
+            f"For {name}, the ink should cover {size}, but yours covers {yours.shape[0]} and {yours.shape[1]}."
+        )
+    difference = abs(right - yours)
+    if difference.mean() > 0.12:
+        place = np.unravel_index(difference.argmax(), right.shape)
+        where = f"in row {place[0]}, column {place[1]} of the box of the ink"
+        raise NotYet(
+            f"For {name}, about {right[place]:.2f} was expected {where}, but yours is {yours[place]:.2f} there."
+        )
+    places = np.arange(28)
+    row, column = (found.sum(axis=axis) @ places / found.sum() for axis in (1, 0))
+    if max(abs(row - 14), abs(column - 14)) > 1:
+        where = f"but it is at row {row:.1f}, column {column:.1f}"
+        raise NotYet(f"For {name}, the centre of mass should be at row 14, column 14, within a pixel, {where}.")
+
+
+def fitted_ink(ink):
+    """Return the box of the ink, resized by Pillow so that its longer side is 20."""
+    box = ink_box(ink)
+    size = [round(20 * length / max(box.shape)) for length in reversed(box.shape)]
+    return np.asarray(Image.fromarray(np.float32(box)).resize(size, Image.Resampling.BOX))
+
+
+def ink_box(picture):
+    """Cut out the smallest rectangle that holds all ink."""
+    rows, columns = np.nonzero(abs(picture) > 0.02)
+    return picture[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]

@@ -1,66 +1,102 @@
-"""Exercises of 06_experiments: weight averaging, a schedule, gain and noise, number of seeds, smoothing, batch norm."""
+"""Exercises of 06_experiments: choose, read curves, a schedule, gain and noise, number of seeds, validation, power."""
 
 import math
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from torch import nn
 
-from mnist_helpers.exercises.core import Chapter, NotYet, PassedByReference, array, random_numbers, same
+from mnist_helpers.exercises.core import Chapter, NotYet, array, same
 
 exercises = Chapter("chapter_06")
 
 
 @exercises.add(
-    "The new average is a mixture of two things, and their shares add up to 1.",
-    "A decay of 0.99 means that nearly all of the old average stays.",
-    "decay times the average, plus (1 - decay) times the weight.",
+    "Which of the two lists may you look at while you are still deciding?",
+    "Only the validation accuracies decide. The test set is opened once, for the network that you have chosen.",
+    "np.argmax gives the index of the largest number in a list. Take the test accuracy that stands at this index.",
 )
-def ema(average, weight, decay):
-    return decay * average + (1 - decay) * weight
+def choose(validation_accuracies, test_accuracies):
+    # the choice flatters the validation accuracy of the chosen one, so the number to report is the test accuracy
+    best = int(np.argmax(validation_accuracies))
+    return best, test_accuracies[best]
 
 
-@ema.checker
-def check_ema(ask):
-    """Check three weights, a matrix with another decay, decay 0, which keeps nothing, and decay 1, which keeps all."""
-    average, weight = torch.tensor([1.0, -2.0, 0.5]), torch.tensor([3.0, 1.0, -1.0])
-    reason = "That is no mixture of the average and the weight with the shares decay and 1 - decay."
-    same(ask(average, weight, 0.9), [1.2, -1.7, 0.35], _wrong_averages(average, weight, 0.9), reason)
-    matrices = random_numbers(2, 3, seed=1), random_numbers(2, 3, seed=2)
-    reason = "Right for a decay of 0.9, but not for 0.75: is a number written into it?"
-    same(ask(*matrices, 0.75), matrices[0].lerp(matrices[1], 0.25), otherwise=reason)
-    same(ask(*matrices, 0.0), matrices[1], otherwise="With a decay of 0 nothing is kept: the average is the weight.")
-    same(ask(*matrices, 1.0), matrices[0], otherwise="With a decay of 1 all is kept: the average stays as it is.")
+VALIDATION, TEST = [0.961, 0.974, 0.972, 0.940], [0.950, 0.962, 0.971, 0.973]
 
 
-def _wrong_averages(average, weight, decay):
-    kept, new = decay * average, (1 - decay) * weight
+@choose.checker
+def check_choose(ask):
+    """Check networks for which validation, test and their mean disagree, then the best network first and last."""
+    given = f"the validation accuracies {VALIDATION} and the test accuracies {TEST}"
+    same(ask(VALIDATION, TEST), (1, 0.962), _wrong_choices(), given=given)
+    for validation, test, right in [
+        ([0.98, 0.97], [0.94, 0.99], (0, 0.94)),
+        ([0.91, 0.93, 0.95], [0.90, 0.94, 0.93], (2, 0.93)),
+        ([0.9], [0.8], (0, 0.8)),
+    ]:
+        given = f"the validation accuracies {validation} and the test accuracies {test}"
+        same(ask(validation, test), right, otherwise="Your function is right for four networks.", given=given)
+
+
+def _wrong_choices():
+    right, test_decides = "The choice is right, but ", "the test set must have no say in the choice."
+    flattered = (
+        "you report its validation accuracy. That number is too good, because you chose by it: report the test's."
+    )
     return [
-        (
-            average.lerp(weight, decay),
-            "The shares have changed places: the average keeps decay, the weight adds the rest.",
-        ),
-        ((average + weight) / 2, "That is the mean of both: then half of it is the latest weight. Where is the decay?"),
-        (kept + weight, "You added all of the weight: what momentum does. The shares must add up to 1."),
-        (kept + decay * weight, "Both got the share decay. The shares must add up to 1."),
-        (average + new, "You kept all of the average, so it grows with every step. The shares must add up to 1."),
-        (kept - new, "The sign: the share of the weight is added."),
-        (kept, "The weight is missing: it adds its share, 1 - decay."),
-        (new, "The old average is missing: it keeps its share, decay."),
-        (average, "That is the old average: the weight has no share in it."),
-        (weight, "That is the weight itself: nothing is averaged."),
-        ((kept + new) / 2, "The two shares add up to 1 already: do not divide by 2."),
-        ((kept.mean() + new.mean()), "You averaged over the weights of the layer. Each weight has its own average."),
+        ((3, 0.973), "You chose by the test set. Then part of its result is luck, and it is no honest test any more."),
+        ((2, 0.971), f"This network is the best by the mean of both lists, but {test_decides}"),
+        ((2, 0.9715), f"You chose and reported by the mean of both lists, but {test_decides}"),
+        ((3, 0.940), "You chose by the test set and reported validation. It is the other way round."),
+        ((1, 0.973), right + "0.973 is the test accuracy of another network."),
+        ((1, 0.974), right + flattered),
+        ((1, 0.968), right + "you report the mean of its two accuracies. Report the test accuracy alone."),
+        ((1, 0.964), right + "you report the mean of all test accuracies. Report that of your network."),
+        ((0.962, 1), "Index and accuracy have changed places: return the index first."),
+        ((2, 0.962), "The accuracy is right, but the index counts from 0."),
+        (1, "The choice is right. Return its accuracy with it: index, accuracy."),
+        (0.962, "The accuracy is right. Return the index before it: index, accuracy."),
     ]
+
+
+DIAGNOSES = {"rate too low": "B", "rate too high": "D", "learns by heart": "A", "fine": "C"}
+
+
+@exercises.add(
+    "Compare the two lines of each panel first. Are they together, or does a gap open?",
+    "Both lines high and flat: nothing is learnt. Both high and still falling slowly: each step is too small. "
+    "One line falls to zero while the other does not follow: the images are learnt by heart.",
+    "In one panel the loss stays near 2.3, the loss of a guess: there the steps are so large that all is lost.",
+)
+def run_that(has):
+    # high and flat is not the same as high and falling: only the second would be cured by more epochs
+    return {"rate too low": "B", "rate too high": "D", "learns by heart": "A", "fine": "C"}[has]
+
+
+@run_that.checker
+def check_run_that(ask):
+    """Check the letter of each diagnosis, without telling the right one."""
+    letters = {diagnosis: ask(diagnosis) for diagnosis in DIAGNOSES}
+    for diagnosis, letter in letters.items():
+        if not isinstance(letter, str) or letter not in {"A", "B", "C", "D"}:
+            what = repr(letter) if isinstance(letter, str) else f"an object of type {type(letter).__name__}"
+            raise NotYet(f"For {diagnosis!r} one of the letters 'A' to 'D' was expected, but {what} came back.")
+    wrong = [
+        f"{diagnosis!r} is not {letter}" for diagnosis, letter in letters.items() if DIAGNOSES[diagnosis] != letter
+    ]
+    if wrong:
+        raise NotYet(f"{4 - len(wrong)} of 4 are right: look again, {'; '.join(wrong)}.")
 
 
 @exercises.add(
     "Two straight lines that meet at the highest rate. On which of them is this step?",
     "Up to 3/10 of the steps the rate is highest times the part of the rise that is done, step / (0.3 * steps).",
-    "After that it is highest times the part of the fall that is left: (steps - step) / (0.7 * steps).",
+    "After that it is highest times the part of the fall that is left. The fall takes 0.7 * steps.",
+    stars=2,
 )
 def rate_at(step, steps, highest):
-    top = 0.3 * steps
+    top = 0.3 * steps  # both lines meet here, at the highest rate
     if step < top:
         return highest * step / top
     return highest * (steps - step) / (steps - top)
@@ -162,9 +198,11 @@ WRONG_CYCLES = [
     "The gain is the difference of the two means. Each mean has a standard error of its own.",
     "Standard error: the standard deviation over seeds, divided by the square root of how many seeds there are. "
     "NumPy's std needs ddof=1, which divides by n - 1.",
-    "For the difference the squares add up: np.hypot(error_before, error_after).",
+    "For a difference, add the squares of the two standard errors and take the root of the sum.",
+    stars=2,
 )
 def gain(before, after):
+    # each mean is unsure in its own way, with its own number of seeds
     error_before = np.std(before, ddof=1) / np.sqrt(len(before))
     error_after = np.std(after, ddof=1) / np.sqrt(len(after))
     return np.mean(after) - np.mean(before), np.hypot(error_before, error_after)
@@ -298,19 +336,23 @@ def _wrong_lengths(before, after):
 @exercises.add(
     "With n seeds each, what is the standard error of one mean, and what is that of the difference?",
     "The squares add up: spread² / n twice. Two standard errors of the difference are 2 * sqrt(2 * spread² / n).",
-    "Solve 2 * sqrt(2 * spread² / n) = gain for n, then round up: np.ceil.",
+    "Set these two standard errors equal to gain, square both sides, solve for n, and round up.",
+    stars=2,
 )
 def seeds_needed(spread, gain):
+    # 2 * sqrt(2 * spread² / n) <= gain, squared and solved for n
     return int(np.ceil(8 * (spread / gain) ** 2))
 
 
 @seeds_needed.checker
 def check_seeds_needed(ask):
-    """Check a spread and a gain for which each known mistake gives another number, then smaller and larger values."""
+    """Check values for which each known mistake gives another number, then others, and a gain at the limit."""
     same(ask(0.08, 0.05), 21, WRONG_SEEDS, "For a spread of 0.08 and a gain of 0.05, 21 seeds each are needed.")
     for spread, clear, seeds in [(0.08, 0.025, 82), (0.16, 0.1, 21), (0.3, 0.7, 2), (0.5, 0.03, 2223)]:
         reason = f"Right for a spread of 0.08 and a gain of 0.05, but for {spread} and {clear} it is {seeds}."
         same(ask(spread, clear), seeds, otherwise=reason)
+    at_the_limit = "With 32 seeds a gain of 0.045 is exactly two standard errors for a spread of 0.09: that is enough."
+    same(ask(0.09, 0.045), 32, {33: at_the_limit}, given="a spread of 0.09 and a gain of 0.045")
 
 
 WRONG_SEEDS = {
@@ -332,236 +374,153 @@ WRONG_SEEDS = {
 
 
 @exercises.add(
-    "What is the target of one image? Ten numbers that add up to 1.",
-    "Each class gets epsilon / K, where K is the number of classes, and the right one 1 - epsilon on top of it.",
-    "The loss of an image is minus the sum of target times log-probability over the classes.",
+    "Cut the images in two. Train on the first part only, and judge on the second part only.",
+    "With cut = len(images) * 9 // 10, the training part is images[:cut] and the validation part images[cut:]. "
+    "Switch each network to eval mode before you judge it.",
+    "Collect, for each trainer, how many of the validation labels equal argmax(dim=1) of what its network says. "
+    "np.argmax of these counts is the answer.",
+    stars=2,
 )
-def smoothed_loss(log_probs, labels, epsilon):
-    images, classes = log_probs.shape
-    target = torch.full((images, classes), epsilon / classes)
-    target[range(images), labels] += 1 - epsilon
-    return -(target * log_probs).sum(dim=1).mean()
+def best_trainer(images, labels, trainers):
+    cut = len(images) * 9 // 10
+    correct = []
+    for train in trainers:
+        model = train(images[:cut], labels[:cut]).eval()  # dropout off: chapter 02's trap
+        said = model(images[cut:]).argmax(dim=1)
+        correct.append((said == labels[cut:]).sum().item())  # never judged on images that it learnt from
+    return int(np.argmax(correct))
 
 
-LOG_PROBS, FIVE_LABELS = (2 * random_numbers(5, 10, seed=5)).log_softmax(dim=1), torch.tensor([3, 0, 3, 9, 1])
+class FakeNetwork(nn.Module):
+    """Reads a share of the images it was trained on, another of new ones, and a wrong one in train mode.
+
+    An image holds its label and a number of its own in its first two pixels.
+    """
+
+    def __init__(self, images, labels, learnt, new):
+        super().__init__()
+        self.known, self.learnt, self.new = set(images[:, 0, 0, 1].tolist()), learnt, new
+
+    def forward(self, images):
+        log_probs = []
+        for label, number in images[:, 0, 0, :2].tolist():
+            share = self.learnt if number in self.known else self.new
+            share = 1 - 2 * abs(0.6 - self.new) if self.training else share
+            right = (7 * number) % 10 < 10 * share  # the same images for each network, spread evenly
+            answer = int(label) if right else (int(label) + 1) % 10
+            log_probs.append([-0.1 if digit == answer else -5.0 for digit in range(10)])
+        return torch.tensor(log_probs)
 
 
-@smoothed_loss.checker
-def check_smoothed_loss(ask):
-    """Compare with torch: five images with ten classes, one image with three, epsilon 0 and epsilon 1."""
-    right = F.cross_entropy(LOG_PROBS, FIVE_LABELS, label_smoothing=0.3)
-    reason = "Look at the target of a single image first: ten numbers, all positive, that add up to 1."
-    same(ask(LOG_PROBS, FIVE_LABELS, 0.3), right, _wrong_losses(LOG_PROBS, FIVE_LABELS, 0.3), reason)
-    single = torch.tensor([[2.0, 1.0, -1.0]]).log_softmax(dim=1), torch.tensor([2])
-    reason = "Right for five images with ten classes, but not for one with three: is the 10 written into it?"
-    same(ask(*single, 0.3), F.cross_entropy(*single, label_smoothing=0.3), otherwise=reason)
-    reason = "With an epsilon of 0 nothing is smoothed: the loss is the negative log-likelihood."
-    same(ask(LOG_PROBS, FIVE_LABELS, 0.0), F.nll_loss(LOG_PROBS, FIVE_LABELS), otherwise=reason)
-    reason = "Right for an epsilon of 0.3, but not for 1, where all classes have the same share."
-    same(ask(LOG_PROBS, FIVE_LABELS, 1.0), -LOG_PROBS.mean(), otherwise=reason)
+class FakeTrainer:
+    """Return a FakeNetwork, and remember which images it was trained on."""
+
+    def __init__(self, learnt: float, new: float):
+        self.learnt, self.new = learnt, new
+        self.calls: list[tuple[list[float], int]] = []  # numbers of the images, and how many labels
+
+    def __call__(self, images, labels):
+        self.calls.append((images[:, 0, 0, 1].tolist(), len(labels)))
+        return FakeNetwork(images, labels, self.learnt, self.new)
+
+    def __deepcopy__(self, memo):
+        return self
 
 
-def _wrong_losses(log_probs, labels, epsilon):
-    """Return the results of known mistakes for five images with ten classes, with explanations."""
-    losses = F.cross_entropy(log_probs, labels, label_smoothing=epsilon, reduction="none")  # [5]
-    plain = F.nll_loss(log_probs, labels, reduction="none")
-    others = -log_probs.sum(dim=1) - plain
-    probabilities = log_probs.exp()
-    target = (1 - epsilon) * F.one_hot(labels, 10) + epsilon / 10
-    over_probabilities = -(target * probabilities).sum(dim=1).mean()
-    smoothed = F.nll_loss(((1 - epsilon) * probabilities + epsilon / 10).log(), labels)
-    by_target = [(*target_of(epsilon), reason) for target_of, reason in WRONG_TARGETS]
-    return [
-        *(((right * plain + other * others).mean(), reason) for right, other, reason in by_target),
-        (losses.sum(), "You added up the losses of the images. Return their mean."),
-        (losses, "That is one loss an image. Return their mean, a single number."),
-        (-losses.mean(), "The sign: log-probabilities are negative, the loss is positive."),
-        (losses.mean() / 10, "You averaged over the classes as well. Sum over the classes, mean over the images."),
-        (smoothed, "You smoothed the network's probabilities. Smooth the target: what the loss asks for."),
-        (over_probabilities, "You multiplied the target by probabilities. Take the log-probabilities, as they came."),
-    ]
+def fake_digits(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return `count` images [N, 1, 28, 28] for FakeNetwork, with their labels."""
+    images, labels = torch.zeros(count, 1, 28, 28), (torch.arange(count) * 3 + 1) % 10
+    images[:, 0, 0, 0], images[:, 0, 0, 1] = labels.float(), torch.arange(count).float()
+    return images, labels
 
 
-MORE_THAN_1, LESS_THAN_1 = (f"Your targets add up to {what} than 1:" for what in ("more", "less"))
-# For ten classes: the target of the right class, the target of the others, and the explanation
-WRONG_TARGETS = [
-    (lambda e: (1, 0), "Nothing is smoothed: that is the negative log-likelihood. Where is epsilon?"),
-    (lambda e: (1 - e, e / 9), "You spread epsilon over the nine wrong classes. Spread it over all ten."),
-    (lambda e: (1 - e, e / 10), f"{LESS_THAN_1} the right class gets epsilon / 10 too, on top of 1 - epsilon."),
-    (lambda e: (1 - e, 0), f"{LESS_THAN_1} epsilon is taken from the right class, but no class gets it."),
-    (lambda e: (1 - e + e / 10, e / 9), f"{MORE_THAN_1} each wrong class gets epsilon / 10, not epsilon / 9."),
-    (lambda e: (1 + e / 10, e / 10), f"{MORE_THAN_1} the right class gives epsilon away, and gets epsilon / 10 back."),
-    (lambda e: (1, e / 9), f"{MORE_THAN_1} the right class gives nothing away, and nine get epsilon / 9."),
-    (lambda e: (1, e / 10), f"{MORE_THAN_1} the right class gives nothing away, and nine get epsilon / 10."),
-    (lambda e: (1, e), f"{MORE_THAN_1} each class got all of epsilon. It is shared: epsilon / 10 each."),
-    (lambda e: (1 - e, e), f"{MORE_THAN_1} each wrong class got all of epsilon. It is shared: epsilon / 10 each."),
-    (lambda e: (e + (1 - e) / 10, (1 - e) / 10), "The shares have changed places: 1 - epsilon is spread in yours."),
-    (lambda e: (e / 10, e / 10), "That is the spread part alone. The right class has 1 - epsilon on top of it."),
-    (lambda e: (0, e / 10), "The wrong classes alone count here. The right one has most of the target."),
-    (lambda e: (1 - e - e / 10, -e / 10), "You subtracted the spread part. Both parts are added."),
-]
+def answer_and_calls(ask, count, shares):
+    """Return the student's answer for trainers with these shares, and the trainers."""
+    trainers = [FakeTrainer(*share) for share in shares]
+    return ask(*fake_digits(count), trainers), trainers
+
+
+@best_trainer.checker
+def check_best_trainer(ask):
+    """Check one that learns by heart against better ones, then other places of the best, and another number."""
+    for count, shares, best in [
+        (200, [(1.0, 0.5), (0.8, 0.8), (0.7, 0.7), (0.6, 0.6), (0.9, 0.3)], 1),
+        (200, [(0.6, 0.9), (1.0, 0.8)], 0),
+        (100, [(0.9, 0.3), (1.0, 0.4), (0.5, 0.7)], 2),
+    ]:
+        answer, trainers = answer_and_calls(ask, count, shares)
+        cut = count * 9 // 10
+        for number, trainer in enumerate(trainers):
+            _check_calls(number, trainer.calls, count, cut)
+        named = "; ".join(f"{learnt:.0%} and {new:.0%}" for learnt, new in shares)
+        given = f"networks that read these shares of the images they learnt from, and of new ones ({named})"
+        same(answer, best, _wrong_trainers(answer, best, shares), given=given)
+
+
+def _check_calls(number, calls, count, cut):
+    """Raise NotYet unless the trainer was called with the first `cut` of `count` images, each time."""
+    if not calls:
+        raise NotYet(f"Trainer {number} was never called: train with each of them.")
+    for ids, labels in calls:
+        leaked = sum(image >= cut for image in ids)
+        if labels != len(ids):
+            raise NotYet(f"Trainer {number} got {len(ids)} images, but {labels} labels: cut both in the same place.")
+        if leaked:
+            raise NotYet(
+                f"Trainer {number} learnt from {len(ids)} of {count} images, {leaked} of them from the last tenth. "
+                "No network may learn from the validation images."
+            )
+        if len(set(ids)) != cut:
+            raise NotYet(f"Trainer {number} got {len(ids)} images: the first {cut} of {count} were expected.")
+
+
+def _wrong_trainers(answer, best, shares):
+    learnt = int(np.argmax([share[0] for share in shares]))
+    if array(answer).size == 1 and learnt != best:
+        yield learnt, "Your choice is the best on the images that it learnt from. Judge on the last tenth."
 
 
 @exercises.add(
-    "Which numbers belong to one channel? All images, all rows, all columns: dimensions 0, 2 and 3. In train mode they "
-    "give the mean and the variance to use; in eval mode the running values are used.",
-    "A [C] tensor meets [N, C, H, W] as mean[:, None, None]. The variance of x divides by n: var(..., correction=0).",
-    "Running values: (1 - momentum) times the old plus momentum times the batch's. For the variance that is the one "
-    "that divides by n - 1, which var gives unless it is told otherwise.",
+    "One experiment: draw `seeds` results around 0, and as many around `gain`. Does the difference of the means exceed "
+    "two of its standard errors? Repeat, and count.",
+    "rng.normal(gain, spread, size=(experiments, seeds)) draws all experiments at once, one in each row. Then "
+    "mean(axis=1), and var(axis=1, ddof=1).",
+    "The squared standard error of the difference is the sum of the two variances, divided by `seeds`. "
+    "The mean of True and False is the share of True.",
+    stars=3,
+    seconds=20,
 )
-def batch_norm(x, running_mean, running_var, training, momentum):
-    mean, var = running_mean, running_var
-    if training:
-        mean, var = x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3), correction=0)
-        running_mean = (1 - momentum) * running_mean + momentum * mean
-        running_var = (1 - momentum) * running_var + momentum * x.var(dim=(0, 2, 3))
-    normalised = (x - mean[:, None, None]) / torch.sqrt(var[:, None, None] + 1e-5)
-    return normalised, running_mean, running_var
+def power(spread, gain, seeds, experiments, rng):
+    # each row is one whole experiment, with its own luck
+    before = rng.normal(0, spread, (experiments, seeds))
+    after = rng.normal(gain, spread, (experiments, seeds))
+    difference = after.mean(axis=1) - before.mean(axis=1)
+    # whoever runs the experiment does not know the spread, and estimates it from the seeds
+    squares = before.var(axis=1, ddof=1) + after.var(axis=1, ddof=1)
+    return np.mean(difference > 2 * np.sqrt(squares / seeds))
 
 
-def channels(shape, seed):
-    """Return maps of this shape whose channels differ in mean and scale, with running means and variances."""
-    scale, mean = torch.tensor([2.0, 0.01, 0.5, 1.0, 3.0])[: shape[1]], torch.arange(1.0, 1 + shape[1])
-    x = random_numbers(*shape, seed=seed) * scale[:, None, None] + mean[:, None, None]
-    x = x + 0.3 * random_numbers(shape[0], 1, 1, 1, seed=seed)  # images differ in brightness
-    return x, 0.5 * mean + 0.2, 0.4 * scale + 0.3
+EXPERIMENTS = 4000
 
 
-def torch_batch_norm(x, running_mean, running_var, training, momentum):
-    """Return the normalised maps and the new running values computed by torch."""
-    running_mean, running_var = running_mean.clone(), running_var.clone()
-    normalised = F.batch_norm(x, running_mean, running_var, training=training, momentum=momentum)
-    return normalised, running_mean, running_var
+def expected_power(spread, gain, seeds):
+    """Return the share for very many experiments, almost."""
+    return power.run_solution(spread, gain, seeds, 40_000, np.random.default_rng(5))
 
 
-@batch_norm.checker
-def check_batch_norm(ask):
-    """Compare with torch: a batch in both modes, then a single image with another momentum."""
-    batch = channels((4, 3, 5, 6), seed=1)
-    _check_mode(ask, (*batch, True, 0.25), "In train mode", _wrong_in_train_mode(*batch, 0.25))
-    _check_mode(ask, (*batch, False, 0.25), "In eval mode", _wrong_in_eval_mode(*batch, 0.25))
-    case = "Right for one batch, but for a single image of two channels and a momentum of 0.1"
-    single = channels((1, 2, 3, 4), seed=2)
-    for training in (True, False):
-        _check_mode(ask, (*single, training, 0.1), case, [[], [], []])
-
-
-def _check_mode(ask, arguments, case, wrong):
-    """Compare each of the three results, then check that the arguments were not changed in place."""
-    passed = [value.clone().as_subclass(PassedByReference) for value in arguments[:3]]
-    found, right = ask(*passed, *arguments[3:]), torch_batch_norm(*arguments)
-    count = len(found) if isinstance(found, (tuple, list)) else 1
-    if count != 3:
-        raise NotYet(f"Return three things, the result, running_mean and running_var. Yours: {count}.")
-    for name, one, other, mistakes in zip(["the result", "running_mean", "running_var"], found, right, wrong):
-        same(one, other, mistakes, f"{case}, {name} is not right.")
-    for name, before, after in zip(["x", "running_mean", "running_var"], arguments, passed):
-        if not torch.equal(before, after):
-            raise NotYet(
-                f"The answer is right, but you changed {name} in place. Leave it as it is: return new tensors."
-            )
-
-
-def _wrong_in_train_mode(x, running_mean, running_var, momentum):
-    """Return the known mistakes for each of the three results."""
-    mean, var, divided_by_n = x.mean((0, 2, 3)), x.var((0, 2, 3)), x.var((0, 2, 3), correction=0)
-    into_variance = [
-        (divided_by_n, "your running variance takes the one that divides by n. Here it is n - 1, as in PyTorch."),
-        (var.sqrt(), "your running variance takes the standard deviation. Take the variance, its square."),
-        (divided_by_n.sqrt(), "your running variance takes the standard deviation. Take the variance, its square."),
-        (x.var(), "your running variance takes that of all channels. Each channel has its own."),
-    ]
-    return (
-        _wrong_maps(x, running_mean, running_var, momentum),
-        _wrong_running(running_mean, mean, momentum, "mean"),
-        [
-            *_wrong_running(running_var, var, momentum, "variance"),
-            *((running_var.lerp(one, momentum), f"In train mode {reason}") for one, reason in into_variance),
-        ],
-    )
-
-
-def _normalised(x, mean, var):
-    return (x - mean) / (var + 1e-5).sqrt()
-
-
-def _wrong_maps(x, running_mean, running_var, momentum):
-    """Yield the maps that known mistakes give in train mode, with explanations."""
-    mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0)
-    yield from _wrong_formulas(x, mean[:, None, None], var[:, None, None])
-    new_mean, new_var = torch_batch_norm(x, running_mean, running_var, True, momentum)[1:]
-    for one, other, reason in [
-        (running_mean, running_var, "you used the running values. Use this batch's mean and variance."),
-        (mean, running_var, "you used the running variance. Use this batch's."),
-        (running_mean, var, "you used the running mean. Use this batch's."),
-        (new_mean, new_var, "you used the new running values. Use this batch's mean and variance."),
-        (mean, x.var((0, 2, 3)), "the maps are normalised by the variance that divides by n, not n - 1."),
-    ]:
-        yield _normalised(x, one[:, None, None], other[:, None, None]), f"In train mode {reason}"
-    for dims, reason in WRONG_DIMENSIONS:
-        for correction in (0, 1):
-            other = _normalised(x, x.mean(dims, keepdim=True), x.var(dims, correction=correction, keepdim=True))
-            yield other, f"In train mode {reason} Average over dimensions 0, 2 and 3."
-
-
-def _wrong_formulas(x, mean, var):
-    """Return the maps for wrong formulas with the right mean and variance, both [C, 1, 1]."""
-    std, centred = (var + 1e-5).sqrt(), x - mean
-    return [
-        (maps, f"In train mode {reason}")
-        for maps, reason in [
-            (centred / (var + 1e-5), "you divided by the variance. Divide by its square root."),
-            (centred / (var.sqrt() + 1e-5), "you added 0.00001 to the standard deviation. Add it to the variance."),
-            (centred / var.sqrt(), "0.00001 is missing: without it a channel without spread would divide by 0."),
-            (centred * std, "you multiplied by the standard deviation. Divide by it."),
-            (centred, "you subtracted the mean alone. Divide by the standard deviation too."),
-            (x / std, "you divided by the standard deviation alone. Subtract the mean first."),
-            (x - mean / std, "parentheses are missing: subtract first, then divide."),
-            (-centred / std, "you turned the sign: it is x minus the mean."),
-            (x, "the maps came back as they were."),
-        ]
-    ]
-
-
-WRONG_DIMENSIONS = [
-    ((0, 1, 2, 3), "you normalised all channels together. Each channel has its own mean and variance."),
-    ((2, 3), "you normalised each map of each image by itself. A channel's maps of all images belong together."),
-    ((1, 2, 3), "you normalised each image by itself. A channel's maps of all images belong together."),
-    ((0,), "you normalised each pixel by itself. All places of a channel belong together."),
-    ((1,), "you normalised over the channels. Each channel has its own mean and variance."),
-]
-
-
-def _wrong_running(old, batch, momentum, name):
-    return [
-        (value, f"In train mode {reason}")
-        for value, reason in [
-            (old, f"the running {name} moves: by momentum towards this batch's {name}."),
-            (batch, f"you returned the {name} of this batch. The running one moves by momentum towards it."),
-            (
-                batch.lerp(old, momentum),
-                f"the shares of your running {name} have changed places: momentum is the share of the batch here.",
-            ),
-            ((old + batch) / 2, f"your running {name} is the mean of both. Momentum is the share of the batch."),
-            (old + momentum * batch, f"your running {name} grows: the old one keeps the share 1 - momentum only."),
-        ]
-    ]
-
-
-def _wrong_in_eval_mode(x, running_mean, running_var, momentum):
-    in_train_mode, new_mean, new_var = torch_batch_norm(x, running_mean, running_var, True, momentum)
-    mean, var = running_mean[:, None, None], running_var[:, None, None]
-    batch = "In eval mode you used this batch's mean and variance. Use the running ones: a single image has no batch."
-    root = "In eval mode you divided by the variance, running_var. Divide by its square root."
-    still = "In eval mode nothing is collected: return the running values as they came."
-    return (
-        [
-            (in_train_mode, batch),
-            (_normalised(x, new_mean[:, None, None], new_var[:, None, None]), still),
-            ((x - mean) / var, root),
-            ((x - mean) / (var + 1e-5), root),
-            (x, "In eval mode the maps came back as they were. Normalise them by the running values."),
-        ],
-        [(new_mean, still), (x.mean((0, 2, 3)), still)],
-        [(new_var, still), (x.var((0, 2, 3)), still), (x.var((0, 2, 3), correction=0), still)],
-    )
+@power.checker
+def check_power(ask):
+    """Compare with a longer simulation: few seeds, many, no gain, another spread; a share must come back."""
+    for spread, gain, seeds in [(1.0, 2.0, 3), (1.0, 1.0, 8), (0.06, 0.05, 12), (0.5, 0.0, 5), (2.0, 0.8, 30)]:
+        found = array(ask(spread, gain, seeds, EXPERIMENTS, np.random.default_rng(seeds)))
+        given = f"a spread of {spread}, a gain of {gain}, {seeds} seeds each and {EXPERIMENTS:,} experiments"
+        if found.shape != ():
+            raise NotYet(f"One number was expected, but your answer has the shape {list(found.shape)}.")
+        expected = expected_power(spread, gain, seeds)
+        tolerance = 0.003 + 4.5 * math.sqrt(max(expected * (1 - expected), 0.01) / EXPERIMENTS)  # standard deviations
+        if 1 < found <= EXPERIMENTS and abs(found / EXPERIMENTS - expected) < tolerance:
+            raise NotYet("That is the number of experiments that find the gain. Return their share.")
+        if not abs(found - expected) < tolerance:
+            raise NotYet(f"For {given}, about {expected:.2f} was expected, but your function returned {found:.4g}.")
+    reason = "A gain of 50 spreads is found in each of 10 experiments."
+    same(ask(1.0, 50.0, 4, 10, np.random.default_rng(1)), 1, otherwise=reason)

@@ -1,4 +1,4 @@
-"""Exercises of 08_speed: throughput, ratio of medians, memory, multiply-adds, Amdahl's law, batches."""
+"""Exercises of 08_speed: medians, memory, a profile, multiply-adds, batch size, Amdahl's law, batches, a benchmark."""
 
 import statistics
 
@@ -10,29 +10,21 @@ from mnist_helpers.exercises.core import Chapter, NotYet, PassedByReference, arr
 exercises = Chapter("chapter_08")
 
 
-@exercises.add("How many images are done in one second?", "images / seconds")
-def throughput(images, seconds):
-    return images / seconds
-
-
-@throughput.checker
-def check_throughput(ask):
-    """Check a whole epoch, then less than one image per second."""
-    wrong = {
-        8 / 60_000: "That is the time that one image takes. How many images does one second hold?",
-        7500 // 64: "That is a throughput in batches of 64. Return images a second.",
-        60_000 * 8: "You multiplied; the longer it takes, the lower the throughput.",
+def with_values(expected, given, reasons):
+    """Return `reasons`, which maps wrong results to reasons, with input, expected and found value added."""
+    return {
+        found: f"For {given}, {expected:.6g} was expected, but your function returned {found:.6g}. {reason}"
+        for found, reason in reasons.items()
     }
-    same(ask(60_000, 8), 7500, wrong)
-    same(ask(1, 4), 0.25, {0: "A throughput need not be a whole number: divide with /."}, "One image in 4 s is 0.25.")
 
 
 @exercises.add(
-    "One number stands for the old code, one for the new: the median of its seconds.",
-    "Faster means fewer seconds, so which of the two medians is divided by which?",
-    "pd.Series(old).median() / pd.Series(new).median(); a tensor's median takes the lower of two middle ones.",
+    "One number stands for the old code and one for the new code: the median of its seconds.",
+    "Faster means fewer seconds. Which of the two medians must stand above the line of the fraction?",
+    "pd.Series(numbers).median() sorts for you, and takes the mean of the two middle ones if their number is even.",
 )
 def speedup(old, new):
+    # Medians, so that a single disturbed round doesn't count; old above new, so that 2 means twice as fast
     return pd.Series(old).median() / pd.Series(new).median()
 
 
@@ -40,29 +32,24 @@ def speedup(old, new):
 def check_speedup(ask):
     """Check three unsorted rounds with an outlier, then an even number of rounds."""
     old, new = [8.0, 40.0, 9.0], [3.0, 2.0, 4.0]
-    mean = statistics.mean
-    wrong = {
-        mean(old) / mean(new): "That is the ratio of means, which the disturbed round of 40 s has spoilt.",
-        mean(a / b for a, b in zip(old, new)): "That is the mean of the rounds' ratios: one bad round moves it.",
-        statistics.median(a / b for a, b in zip(old, new)): "That is the median of ratios; take the ratio of medians.",
-        min(old) / min(new): "You compared the fastest rounds; compare the medians.",
-        40 / 2: "You took the round in the middle of the list. Sort first: the median is in the middle by size.",
-        3 / 9: "Upside down: twice as fast must give 2, not a half.",
+    mean, given = statistics.mean, "old = [8, 40, 9] and new = [3, 2, 4]"
+    reasons = {
+        mean(old) / mean(new): "That is the ratio of the means, and the disturbed round of 40 s moves a mean.",
+        3 / 9: "That is upside down: new code that is twice as fast must give 2, not 0.5.",
         9 - 3: "That is the difference in seconds. Return a ratio.",
-        2 / 3: "That is the share of the time that is saved. Return how many times faster it is.",
     }
-    same(ask(old, new), 3, wrong, "Not the ratio of medians: the medians of [8, 40, 9] and [3, 2, 4] are 9 and 3.")
+    same(ask(old, new), 3, with_values(3, given, reasons), "The medians are 9 and 3.", given)
     even = "With four rounds, the median is the mean of the two in the middle."
-    same(ask([4.0, 1.0, 2.0, 3.0], [1.0, 1.0, 1.0, 9.0]), 2.5, otherwise=even)
+    same(ask([4.0, 1.0, 2.0, 3.0], [1.0, 1.0, 1.0, 9.0]), 2.5, (), even, "old = [4, 1, 2, 3] and new = [1, 1, 1, 9]")
 
 
 @exercises.add(
-    "How many numbers does the tensor hold? The product of the sizes on all axes.",
-    "math.prod(shape) numbers, dtype.itemsize bytes each; a megabyte is 1,000,000 bytes.",
+    "How many numbers does the tensor hold? Multiply the sizes on all axes.",
+    "Each number takes dtype.itemsize bytes, and a megabyte is 1,000,000 bytes. math.prod multiplies a whole shape.",
 )
 def megabytes(shape, dtype):
     numbers = 1
-    for size in shape:
+    for size in shape:  # a loop, so that any number of axes works
         numbers = numbers * size
     return numbers * dtype.itemsize / 1_000_000
 
@@ -71,29 +58,83 @@ def megabytes(shape, dtype):
 def check_megabytes(ask):
     """Check the training set in float32, uint8 and bfloat16, then a tensor larger than any memory."""
     shape = (60_000, 1, 28, 28)
-    wrong = {
+    given = "the shape (60000, 1, 28, 28) and {}"
+    reasons = {
         188_160_000: "Those are bytes. Return megabytes, of 1,000,000 bytes.",
-        188_160_000 / 2**20: "You divided by 1024 * 1024; a megabyte is 1,000,000 bytes here.",
-        47.04: "You counted the numbers, but each takes dtype.itemsize bytes.",
-        1505.28: "Those are bits: a float32 has 32 bits, but 4 bytes.",
-        188_160: "You divided by 1,000: those are kilobytes.",
-        (sum(shape) * 4) / 1e6: "You added the sizes of the axes; multiply them.",
+        188_160_000 / 2**20: "You divided by 1024 * 1024. Here a megabyte has 1,000,000 bytes.",
+        47.04: "That is how many million numbers there are. Each takes dtype.itemsize bytes.",
+        1505.28: "Those are megabits: a byte has 8 bits.",
     }
-    same(ask(shape, torch.float32), 188.16, wrong)
-    four = "Right for float32, but not for {}: take dtype.itemsize, and write no 4 into it."
-    same(ask(shape, torch.uint8), 47.04, otherwise=four.format("uint8"))
-    same(ask(shape, torch.bfloat16), 94.08, otherwise=four.format("bfloat16"))
-    same(ask((10**6, 10**6, 10**6), torch.int64), 8e12, otherwise="Right for four axes, but not for three.")
+    same(
+        ask(shape, torch.float32),
+        188.16,
+        with_values(188.16, given.format("float32"), reasons),
+        "",
+        given.format("float32"),
+    )
+    four = "float32 was right, but another dtype has another dtype.itemsize."
+    same(ask(shape, torch.uint8), 47.04, (), four, given.format("uint8"))
+    same(ask(shape, torch.bfloat16), 94.08, (), four, given.format("bfloat16"))
+    axes = "Four axes were right; a shape may have any number of them."
+    same(ask((10**6, 10**6, 10**6), torch.int64), 8e12, (), axes, "the shape (1000000, 1000000, 1000000) and int64")
+
+
+@exercises.add(
+    "Which column tells you what a part does by itself, without the parts that it calls?",
+    "The same name can stand in several rows. Add up its own times before you look for the largest.",
+    "Collect the own times in a dict: own[name] = own.get(name, 0) + own_time. Then max(own, key=own.get) is a name.",
+    stars=2,
+)
+def slowest(profile):
+    own = {}
+    for name, _, _, own_time in profile:  # the total contains the time of other rows, so it can't be added up
+        own[name] = own.get(name, 0) + own_time
+    name = max(own, key=own.get)
+    return name, own[name] / sum(own.values())
+
+
+PROFILE = [  # name, calls, total, own
+    ("train_on", 1, 100.0, 4.0),
+    ("next_batch", 20, 52.0, 6.0),
+    ("to_tensor", 1280, 24.0, 24.0),
+    ("normalise", 1280, 10.0, 10.0),
+    ("collect", 20, 12.0, 12.0),
+    ("convolution", 20, 16.0, 16.0),
+    ("convolution", 20, 15.0, 15.0),
+    ("zero", 5000, 13.0, 13.0),
+]
+
+
+@slowest.checker
+def check_slowest(ask):
+    """Check a table whose slowest part has two rows, then others with other answers."""
+    _check_slowest(ask(PROFILE), "convolution", 31.0, 100.0, "its two rows have 16 and 15 ms of their own")
+    alone = [("run", 1, 50.0, 10.0), ("load", 5, 40.0, 40.0)]
+    _check_slowest(ask(alone), "load", 40.0, 50.0, f"the rows were {alone}")
+    inside = [("outer", 9, 30.0, 20.0), ("inner", 2, 10.0, 10.0)]
+    _check_slowest(ask(inside), "outer", 20.0, 30.0, f"the rows were {inside}")
+
+
+def _check_slowest(answer, name, own, whole, why):
+    if not isinstance(answer, (list, tuple)) or len(answer) != 2:
+        raise NotYet("return two values, the name and its share.")
+    if not isinstance(answer[0], str):
+        raise NotYet("return the name first, a text, and then its share.")
+    if answer[0] != name:
+        raise NotYet(f"most time goes into '{name}', but your function returned '{answer[0]}': {why}.")
+    same(answer[1], own / whole, (), f"The name '{name}' is right.", "the share of all own times")
 
 
 @exercises.add(
     "How large is the output? Then: how many multiply-adds does one number of the output take?",
-    "The output has height - kernel height + 1 rows, and columns likewise. One of its numbers takes channels in * "
-    "kernel height * kernel width multiply-adds.",
-    "The product of all four sizes of the weight, times the rows and the columns of the output.",
+    "A kernel of 5 pixels fits into 12 pixels at 8 places. One number of the output is a sum over all channels in "
+    "and all pixels of the kernel.",
+    "Each weight is used once at each place: multiply the number of weights by the number of places.",
+    stars=2,
 )
 def conv_multiply_adds(weight_shape, image_size):
     channels_out, channels_in, kernel_height, kernel_width = weight_shape
+    # The kernel must fit inside the image, so it has fewer places than the image has pixels
     rows = image_size[0] - kernel_height + 1
     columns = image_size[1] - kernel_width + 1
     return channels_out * channels_in * kernel_height * kernel_width * rows * columns
@@ -103,58 +144,96 @@ def conv_multiply_adds(weight_shape, image_size):
 def check_conv_multiply_adds(ask):
     """Check the report's second layer, its first layer, and a layer with rectangular shapes."""
     weight, image = (20, 10, 5, 5), (12, 12)
-    wrong = {
-        20 * 10 * 25 * 144: "The output is smaller than the input: a kernel of 5 does not fit at the last 4 places.",
-        20 * 10 * 25 * 49: "One row and column too few: 12 - 5 + 1 places.",
-        10 * 25 * 64: "That is the work for one channel of the output; there are 20.",
-        20 * 25 * 64: "Each number of the output is a sum over all 10 channels of the input.",
-        20 * 10 * 64: "Each weight of the 5x5 kernel takes one multiply-add.",
-        20 * 10 * 25: "Those are the weights. Each is used once at every place of the output.",
-        20 * 64: "Those are the numbers of the output. How many multiply-adds does each take?",
-        2 * 320_000: "Those are FLOP: a multiply-add is two of them. Count each pair once.",
-        320_000 + 20 * 64: "You counted the bias too; it is added, not multiplied. Leave it out.",
-        64 * 320_000: "That is for a batch of 64. Return the work for one image.",
+    given = "weight_shape = (20, 10, 5, 5) and image_size = (12, 12)"
+    reasons = {
+        20 * 10 * 25 * 144: "A kernel of 5 pixels doesn't fit at all 12 places of a row, only at 8.",
+        20 * 10 * 25: "That is the number of weights. Each is used once at every place of the output.",
+        20 * 64: "That is how many numbers the output has. How many multiply-adds does each take?",
+        2 * 320_000: "That is twice as many: count FLOP and you get two for each multiply-add.",
     }
-    same(ask(weight, image), 320_000, wrong)
-    same(ask((10, 1, 5, 5), (28, 28)), 144_000, otherwise="Right for the second layer, but not for the first.")
-    same(ask((4, 3, 2, 5), (9, 8)), 4 * 3 * 10 * 8 * 4, otherwise="Not right where height and width differ.")
+    same(ask(weight, image), 320_000, with_values(320_000, given, reasons), "", given)
+    first = "weight_shape = (10, 1, 5, 5) and image_size = (28, 28)"
+    same(ask((10, 1, 5, 5), (28, 28)), 144_000, (), "The second layer was right, the first is not.", first)
+    other = "weight_shape = (4, 3, 2, 5) and image_size = (9, 8)"
+    same(ask((4, 3, 2, 5), (9, 8)), 4 * 3 * 10 * 8 * 4, (), "Height and width may differ.", other)
+
+
+@exercises.add(
+    "Keep the rows that fit into memory. Which number tells how fast each of them is?",
+    "The throughput is batch size / seconds. Find the best one among the rows that fit.",
+    "Of the rows that fit and reach 0.95 times the best throughput, take the smallest batch size with min.",
+    stars=2,
+)
+def choose_batch_size(table, memory):
+    fitting = [(size, size / seconds) for size, seconds, megabytes in table if megabytes <= memory]
+    best = max(throughput for _, throughput in fitting)
+    # The smallest that is nearly as fast: a larger batch means fewer steps, so the training changes more
+    return min(size for size, throughput in fitting if throughput >= 0.95 * best)
+
+
+TABLE = [  # batch size, seconds a step, megabytes; 9,481 images/s with 256, 9,660 with 512, 9,752 with 1,024
+    (512, 0.0530, 790),
+    (16, 0.0040, 40),
+    (64, 0.0084, 110),
+    (1024, 0.1050, 1560),
+    (128, 0.0145, 205),
+    (256, 0.0270, 400),
+]
+SLOWER = [(32, 0.010, 10), (64, 0.016, 20), (128, 0.040, 40)]  # large batches are slower
+
+
+@choose_batch_size.checker
+def check_choose_batch_size(ask):
+    """Check three sizes of memory, and a table in which large batches are slower."""
+    reasons = {
+        512: "That is the highest throughput that fits, but a smaller batch reaches 95 % of it.",
+        16: "That step takes the least time, but it also does the fewest images.",
+    }
+    given = f"the table {TABLE} and a memory of 1000 MB"
+    same(ask(TABLE, 1000), 256, with_values(256, given, reasons), "", given)
+    same(ask(TABLE, 250), 128, (), "Only rows that fit into memory count.", "the same table and a memory of 250 MB")
+    same(ask(TABLE, 205), 128, (), "A row that fills the memory exactly fits.", "the same table and 205 MB")
+    slower = f"the table {SLOWER} and a memory of 1000 MB"
+    same(ask(SLOWER, 1000), 64, (), "Here a larger batch is slower.", slower)
+    same(ask(SLOWER[:1], 1000), 32, (), "A table may have one row.", "the table [(32, 0.01, 10)]")
 
 
 @exercises.add(
     "Take the old time as 1. How long does the new program take?",
-    "The part that stays takes 1 - share, the other share / factor.",
-    "1 / (1 - share + share / factor)",
+    "The part that stays takes 1 - share. How long does the other part take, once it is `factor` times faster?",
+    "Add the times of the two parts. How many times does this new time fit into the old time, 1?",
+    stars=2,
 )
 def amdahl(share, factor):
-    return 1 / (1 - share + share / factor)
+    return 1 / (1 - share + share / factor)  # times add up, speeds don't: so the new time first, then old / new
 
 
 @amdahl.checker
 def check_amdahl(ask):
-    """Check half of the time, another share, factor 1, and an infinite factor."""
-    wrong = {
-        5: "The whole is not 5 times faster: half of it stays as it was.",
-        2.5: "You multiplied the factor by the share. Think in times: what does each part take afterwards?",
-        3: "You took the mean of 5 and 1. Times add up, speeds do not.",
-        0.6: "That is the new time, with 1 for the old one. How many times faster is it?",
-        10: "You have made the part that stays vanish: 1 - share must be added.",
-        2: "That is the limit for a part that takes no time at all; here it still takes share / factor.",
-        0.4: "That is the time that is saved. How many times faster is the whole?",
+    """Check half of the time, another share, factor 1, and a factor of a million."""
+    given = "share = {} and factor = {}"
+    reasons = {
+        0.6: "That is the new time, if the old one is 1. How many times faster is the program?",
+        0.4: "That is the time saved. How many times faster is the program?",
+        2: "That is the limit for a part that takes no time at all. Here it still takes share / factor.",
     }
-    same(ask(0.5, 5), 1 / 0.6, wrong)
-    same(ask(0.9, 3), 2.5, otherwise="Right for a share of 0.5, but not for 0.9: which part stays?")
-    same(ask(0.3, 1), 1, otherwise="A factor of 1 changes nothing.")
-    endless = "A part that takes no time any more (factor infinity): the whole takes 1 - share."
-    same(ask(0.75, float("inf")), 4, otherwise=endless)
-    same(ask(0, 7), 1, otherwise="Where the share is 0, nothing is gained.")
+    half = given.format(0.5, 5)
+    same(ask(0.5, 5), 1 / 0.6, with_values(1 / 0.6, half, reasons), "Add the times of both parts.", half)
+    same(ask(0.9, 3), 2.5, (), "A share of 0.5 was right.", given.format(0.9, 3))
+    same(ask(0.3, 1), 1, (), "A factor of 1 changes nothing.", given.format(0.3, 1))
+    endless = "A part that is a million times faster takes hardly any time."
+    same(ask(0.75, 1e6), 1 / (0.25 + 0.75e-6), (), endless, given.format(0.75, 1_000_000))
+    same(ask(0, 7), 1, (), "If the share is 0, nothing is gained.", given.format(0, 7))
 
 
 @exercises.add(
-    "Put images and labels into the new order first, both by the same indices, then cut.",
-    "images[order] is the whole set in its new order; .split(batch_size) cuts it, and keeps a smaller rest.",
-    "list(zip(images[order].split(batch_size), labels[order].split(batch_size)))",
+    "Put images and labels into the new order first, both by the same indices. Then cut.",
+    "images[order] is the whole set in its new order. .split(batch_size) cuts it and keeps the smaller rest.",
+    "zip pairs the pieces of the images with the pieces of the labels; list makes a list of the pairs.",
+    stars=3,
 )
 def batches_in_order(images, labels, order, batch_size):
+    # One index for both keeps each image with its label; indexing copies, so the originals stay as they are
     return list(zip(images[order].split(batch_size), labels[order].split(batch_size)))
 
 
@@ -168,7 +247,7 @@ def check_batches_in_order(ask):
     _check_batches(ask(IMAGES, LABELS, ORDER, 3), 3)
     _check_untouched(ask)
     for size in (7, 10, 1):
-        _check_batches(ask(IMAGES, LABELS, ORDER, size), size, f"Right for batches of 3, but not of {size}: ")
+        _check_batches(ask(IMAGES, LABELS, ORDER, size), size, f"Batches of 3 were right, batches of {size} are not: ")
 
 
 def _check_batches(batches, size, prefix=""):
@@ -177,7 +256,7 @@ def _check_batches(batches, size, prefix=""):
     sizes = [len(labels) for _, labels in batches]
     expected = [len(part) for part in ORDER.split(size)]
     if sizes != expected:
-        raise NotYet(f"{prefix}all images are there, but in batches of {sizes} where {expected} was expected.")
+        raise NotYet(f"{prefix}all images are there. Batches of {expected} were expected, but yours have {sizes}.")
 
 
 def _check_untouched(ask):
@@ -186,7 +265,9 @@ def _check_untouched(ask):
     ask(*passed, 3)
     for name, before, after in zip(["images", "labels", "order"], given, passed):
         if not torch.equal(before, after):
-            raise NotYet(f"The batches are right, but you changed {name} in place. Leave what you are given as it is.")
+            raise NotYet(
+                f"The batches are right, but your function changed {name} in place. Leave the inputs as they are."
+            )
 
 
 def _joined(batches, prefix):
@@ -195,12 +276,14 @@ def _joined(batches, prefix):
         raise NotYet(f"{prefix}return a list of batches, each a pair (images, labels).")
     for batch in batches:
         if not isinstance(batch, (list, tuple)) or len(batch) != 2:
-            apart = "images and labels apart; zip pairs them" if isinstance(batch, (list, tuple)) else "images alone"
+            apart = "something else" if isinstance(batch, (list, tuple)) else "single tensors"
             raise NotYet(f"{prefix}each batch must be a pair (images, labels), but you returned {apart}.")
         images, labels = map(array, batch)
         if images.shape[1:] != (1, 2, 2) or labels.ndim != 1:
             shapes = f"{list(images.shape)} and {list(labels.shape)}"
-            raise NotYet(f"{prefix}a batch holds images [n, 1, 28, 28] and labels [n]; yours has the shapes {shapes}.")
+            raise NotYet(
+                f"{prefix}a batch holds images [n, 1, 2, 2] and labels [n] here; yours has the shapes {shapes}."
+            )
         if len(images) != len(labels):
             raise NotYet(f"{prefix}a batch holds {len(images)} images, but {len(labels)} labels.")
     return [torch.cat([torch.as_tensor(batch[place]) for batch in batches]) for place in (0, 1)]
@@ -210,21 +293,86 @@ def _explain_order(images, labels, prefix):
     """Raise NotYet unless `images` and `labels` are IMAGES and LABELS in the order ORDER."""
     right = IMAGES[ORDER], LABELS[ORDER]
     if len(labels) < len(LABELS):
-        raise NotYet(f"{prefix}{len(LABELS) - len(labels)} of 7 images are lost: the last batch may be smaller.")
+        raise NotYet(f"{prefix}{len(LABELS) - len(labels)} of 7 images are missing. The last batch may be smaller.")
     if len(labels) > len(LABELS):
-        raise NotYet(f"{prefix}there are more images than were given: some came twice.")
+        raise NotYet(f"{prefix}{len(labels)} images came out of 7: some came twice.")
     found = _equal(images, right[0]), _equal(labels, right[1])
     if found == (True, False):
-        raise NotYet(f"{prefix}the images are in order, but not the labels: a picture has lost its label.")
+        raise NotYet(f"{prefix}the images are in the right order, but the labels are not.")
     if found == (False, True):
-        raise NotYet(f"{prefix}the labels are in order, but not the images: a picture has lost its label.")
+        raise NotYet(f"{prefix}the labels are in the right order, but the images are not.")
     if _equal(labels, LABELS) and _equal(images, IMAGES):
-        raise NotYet(f"{prefix}the images come in their old order: use order.")
-    if _equal(labels, LABELS[ORDER.argsort()]):
-        raise NotYet(f"{prefix}order was used the wrong way round: the first image is images[order[0]].")
+        raise NotYet(f"{prefix}the images come in their old order. Use order.")
     if found != (True, True):
-        raise NotYet(f"{prefix}the images come in another order: the first is images[order[0]], and so on.")
+        wanted, came = ORDER.tolist(), [int(label) - 20 for label in labels]
+        raise NotYet(f"{prefix}the order {wanted} was expected, but the images came in the order {came}.")
 
 
 def _equal(one, other):
     return one.shape == other.shape and torch.allclose(one.double(), other.double())
+
+
+@exercises.add(
+    "There are three faults. When does a generator do its work? What does a first call cost? Who runs when?",
+    "list(job()) makes a job do its work. Do that once for every job before you start to time.",
+    "Exchange the two loops: the rounds outside, the jobs inside, so that every round times each job once.",
+    stars=3,
+)
+def measure(jobs, rounds, clock):
+    for job in jobs.values():
+        list(job())  # the first call includes setup, so it is not timed
+    seconds = {name: [] for name in jobs}
+    for _ in range(rounds):  # rounds outside: the jobs take turns, and a busy moment slows them all
+        for name, job in jobs.items():
+            start = clock()
+            list(job())  # a generator works only when its values are taken
+            seconds[name].append(clock() - start)
+    return seconds
+
+
+COST = {"old": 3.0, "new": 2.0, "newest": 1.0}  # seconds in the pretended world
+SETUP = 10.0  # seconds that the first call of a job takes besides
+
+
+def pretended_jobs(cost=COST):
+    """Return lazy jobs, a clock that they move, and the list of the jobs that have done their work."""
+    now, log = [0.0], []
+
+    def job(name):
+        def batches():
+            now[0] += cost[name] + (0 if name in log else SETUP)
+            log.append(name)
+            yield name
+
+        return batches
+
+    return {name: job(name) for name in cost}, lambda: now[0], log
+
+
+@measure.checker
+def check_measure(ask):
+    """Check in a pretended world, in which jobs move the clock, that they work, take turns and are warmed up."""
+    jobs, clock, log = pretended_jobs()
+    seconds = ask(jobs, 4, clock)
+    if not isinstance(seconds, dict) or list(seconds) != list(COST):
+        raise NotYet(f"return a dict with the names {', '.join(COST)} and a list of seconds for each.")
+    lengths = [len(array(numbers).reshape(-1)) for numbers in seconds.values()]
+    if lengths != [4, 4, 4]:
+        raise NotYet(f"4 rounds must give 4 times for each job, but your lists have {lengths} entries.")
+    if not log:
+        raise NotYet("no job did any work: job() gives a generator, which works when its values are taken.")
+    for name, numbers in seconds.items():
+        setup = (
+            f"The first time of '{name}' is {SETUP:g} s too long: its first call, with the setup, was timed. "
+            "A warm-up must do all the work, once."
+        )
+        with_setup = [COST[name] + SETUP, *[COST[name]] * 3]
+        work = f"The job '{name}' works for {COST[name]:g} s."
+        same(numbers, [COST[name]] * 4, [(with_setup, setup)], work, "its four rounds")
+    last = log[-12:]
+    if any(set(last[start : start + 3]) != set(COST) for start in (0, 3, 6, 9)):
+        raise NotYet(f"the times are right, but the jobs don't take turns: they ran in the order {', '.join(last)}.")
+    jobs, clock, log = pretended_jobs({"only": 5.0})
+    same(
+        ask(jobs, 1, clock)["only"], [5.0], (), "Three jobs were right, one job is not.", "one job of 5 s and one round"
+    )

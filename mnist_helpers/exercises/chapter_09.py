@@ -1,8 +1,15 @@
-"""Exercises of 09_deployment: parity, softmax, quantisation, the cost of rejection, an integer matrix product."""
+"""Exercises of 09_deployment: parity, thresholds, quantisation, costs, fixed batches, integer products, an export."""
+
+import tempfile
+from pathlib import Path
 
 import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
 
-from mnist_helpers.exercises.core import Chapter, NotYet, array, same
+from mnist_helpers.exercises.core import Chapter, NotYet, array, random_numbers, same
+from mnist_helpers.onnx_file import InferenceSession
 
 exercises = Chapter("chapter_09")
 
@@ -20,9 +27,10 @@ def random_probabilities(count, seed):
 @exercises.add(
     "Two questions: how far apart are any two numbers at most, and in how many rows is the largest number elsewhere?",
     "abs makes a difference positive, max finds the largest; argmax(axis=1) gives the prediction of each row.",
-    "The number of changed predictions is (one.argmax(axis=1) != other.argmax(axis=1)).sum().",
+    "Compare the two argmax arrays with !=, and count the True in the result with sum.",
 )
 def parity(one, other):
+    # abs, because 0.1 less counts as much as 0.1 more; the largest, because one bad image hides in a mean
     return np.abs(one - other).max(), (one.argmax(axis=1) != other.argmax(axis=1)).sum()
 
 
@@ -37,72 +45,61 @@ def check_parity(ask):
     """Check forty rows with three changed predictions, in both orders, and two equal arrays."""
     difference = ONE - OTHER
     largest, changed = np.abs(difference).max(), (ONE.argmax(1) != OTHER.argmax(1)).sum()
+    given = "40 images"
+    shown = (
+        f"For {given}, [{largest:.4g}, {changed}] was expected, but your function returned [{{:.4g}}, {{:.4g}}]. {{}}"
+    )
     wrong = [
-        ((changed, largest), "Both numbers are right, in the other order: the difference comes first."),
-        ((largest, (ONE.argmax(1) == OTHER.argmax(1)).sum()), "You counted the predictions that are the same."),
-        ((largest, changed / len(ONE)), "You returned the share of changed predictions. Return their number."),
-        ((largest, (ONE.argmax(0) != OTHER.argmax(0)).sum()), "You searched along the images: a row is an image."),
-        ((largest, (ONE != OTHER).sum()), "You counted numbers that differ. Only the class of each row matters there."),
-        ((np.abs(difference).mean(), changed), "That is the mean difference. One bad image would hide in it."),
+        (pair, shown.format(*pair, reason))
+        for pair, reason in [
+            ((changed, largest), "Both are right, but the difference comes first."),
+            ((largest, 40 - changed), "That is the number of predictions that stay the same."),
+            ((largest, changed / 40), "Return the number of changed predictions, not their share."),
+            ((np.abs(difference).mean(), changed), "That is the mean difference. One bad image would hide in it."),
+        ]
     ]
-    signed = "The largest difference of two numbers has no sign: 0.1 less counts as much as 0.1 more. Use abs."
+    signed = "0.1 less counts as much as 0.1 more. Take the absolute value of the differences."
     for one, other in [(ONE, OTHER), (OTHER, ONE)]:
         wrong_sign = ((one - other).max(), changed), ((one - other).min(), changed)
-        same(ask(one, other), (largest, changed), [*wrong, *((answer, signed) for answer in wrong_sign)])
-    same(ask(ONE, ONE), (0, 0), otherwise="Two equal arrays differ by 0, and no prediction changes.")
+        known = [*wrong, *((pair, shown.format(*pair, signed)) for pair in wrong_sign)]
+        same(ask(one, other), (largest, changed), known, "", given)
+    same(ask(ONE, ONE), (0, 0), (), "", "two equal arrays")
 
 
 @exercises.add(
-    "exp(1000) is too large for any number. Does it matter by how much all logits of a row are shifted?",
-    "Subtract each row's largest logit first: the probabilities stay the same, and no exponent is above 0.",
-    "keepdims=True keeps the column, so that [N, 1] can be subtracted from [N, 10].",
+    "For each row: which share of the kept answers is wrong?",
+    "Keep the rows whose share wrong / kept is at most `allowed`, and take the lowest of their thresholds.",
 )
-def softmax(logits):
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+def choose_threshold(table, allowed):
+    # The lowest threshold refuses the fewest answers; min also works if the rows are in another order
+    return min(threshold for threshold, kept, wrong in table if wrong / kept <= allowed)
 
 
-LOGITS = random_array(4, 10, seed=2)
+CONFIDENCE_TABLE = [(0.0, 1000, 40), (0.5, 950, 25), (0.7, 900, 9), (0.9, 800, 2), (0.99, 500, 0)]
 
 
-def reference_softmax(logits):
-    """Return the softmax by another formula, 1 / sum(exp(other - own)), to compare with."""
-    with np.errstate(over="ignore"):
-        return 1 / np.exp(logits[:, None, :] - logits[:, :, None]).sum(axis=2)
-
-
-@softmax.checker
-def check_softmax(ask):
-    """Check ordinary logits, then large logits of both signs, for which a naive softmax overflows."""
-    right = reference_softmax(LOGITS)
-    powers = np.exp(LOGITS)
-    wrong = [
-        (powers / powers.sum(), "All numbers together add up to 1. Each row shall: use axis=1 and keepdims=True."),
-        (powers / powers.sum(axis=0), "Each column adds up to 1. The ten numbers of an image are a row: axis=1."),
-        (np.log(right), "Those are log-probabilities. Leave out the logarithm."),
-        (powers, "Those are the powers. Divide each by the sum of its row, so that it adds up to 1."),
-        (powers / powers.max(axis=1, keepdims=True), "Divide by the sum of the row, not by its largest power."),
-        (LOGITS / LOGITS.sum(axis=1, keepdims=True), "Probabilities are not negative: raise e to each logit first."),
-    ]
-    same(ask(LOGITS), right, wrong)
-    huge = [
-        (LOGITS + 1000, "very large logits: exp(1000) is infinite. Subtract each row's largest first."),
-        (LOGITS - 1000, "very negative logits: every exp(-1000) is 0. Subtract each row's largest, whatever its sign."),
-        (LOGITS + [[1000], [0], [-1000], [500]], "rows of very different size: each row needs a shift of its own."),
-        (LOGITS * 300, "rows that hold very large and very negative logits. Subtract the largest, not the smallest."),
-    ]
-    for logits, reason in huge:
-        with np.errstate(all="ignore"):
-            answer = ask(logits)
-        same(answer, reference_softmax(logits), otherwise=f"Right for small logits, but not for {reason}")
+@choose_threshold.checker
+def check_choose_threshold(ask):
+    """Check a share between two rows, one that a row meets exactly, none allowed, and another order of the rows."""
+    given = f"the table {CONFIDENCE_TABLE} and allowed = {{}}"
+    same(ask(CONFIDENCE_TABLE, 0.02), 0.7, (), "", given.format(0.02))
+    same(
+        ask(CONFIDENCE_TABLE, 0.01), 0.7, (), "9 wrong of 900 is a share of 0.01: that is allowed.", given.format(0.01)
+    )
+    same(ask(CONFIDENCE_TABLE, 0.0), 0.99, (), "Only the last row has no wrong answer.", given.format(0.0))
+    same(ask(CONFIDENCE_TABLE, 0.04), 0.0, (), "Here nothing must be refused.", given.format(0.04))
+    other = CONFIDENCE_TABLE[::-1]
+    same(ask(other, 0.02), 0.7, (), "The rows may stand in any order.", f"the table {other} and allowed = 0.02")
 
 
 @exercises.add(
-    "Divide by the scale, add the zero point, and make a whole number of it. What if it does not fit into 0 to 255?",
-    "Round to the nearest whole number (np.rint), then clip to 0 to 255, before the type is changed.",
-    "np.clip(np.rint(values / scale) + zero_point, 0, 255).astype(np.uint8)",
+    "Divide by the scale, round, and add the zero point. What if the result does not fit into 0 to 255?",
+    "np.rint rounds to the nearest integer. Cut off what is outside 0 to 255, then change the type.",
+    "np.clip cuts off what doesn't fit. Do that while the numbers are still floats; .astype(np.uint8) comes last.",
+    stars=2,
 )
 def quantise(values, scale, zero_point):
+    # Clip before the type changes: 8 bits can't hold 256, which would become 0
     return np.clip(np.rint(values / scale) + zero_point, 0, 255).astype(np.uint8)
 
 
@@ -111,44 +108,36 @@ VALUES = np.array([-1.0, -0.26, -0.01, 0.0, 0.26, 0.37, 1.04, 2.4])
 
 @quantise.checker
 def check_quantise(ask):
-    """Check values within the range, values beyond both ends, another scale and zero point, and the dtype."""
+    """Check values within the range, values beyond both ends, another scale and zero point, the shape and the dtype."""
+    given = f"the values {VALUES.tolist()}, scale {{}} and zero_point {{}}"
     right = np.array([90, 97, 100, 100, 103, 104, 110, 124])
-    same(ask(VALUES, 0.1, 100), right, _wrong_quantised(right))
+    nearest = "Take the nearest integer and add the zero point."
+    same(ask(VALUES, 0.1, 100), right, (), nearest, given.format(0.1, 100))
     beyond = np.array([-20.0, -10.04, 15.54, 15.6, 30.0])
-    wraps = (
-        np.int64(np.rint(beyond / 0.1) + 100) % 256,
-        "What does not fit wraps around: -100 becomes 156. Clip first.",
+    fit = "8 bits without a sign hold 0 to 255. Cut off what is outside before you change the type."
+    same(
+        ask(beyond, 0.1, 100),
+        [0, 0, 255, 255, 255],
+        (),
+        fit,
+        f"the values {beyond.tolist()}, scale 0.1, zero_point 100",
     )
-    unclipped = (np.rint(beyond / 0.1) + 100, "8 bits hold 0 to 255: clip what does not fit.")
-    signed = (np.clip(np.rint(beyond / 0.1) + 100, -128, 127), "8 bits without a sign hold 0 to 255, not -128 to 127.")
-    same(ask(beyond, 0.1, 100), [0, 0, 255, 255, 255], [wraps, unclipped, signed])
-    same(ask(VALUES, 0.03, 3), [0, 0, 3, 3, 12, 15, 38, 83], otherwise="Right for scale 0.1, but not for 0.03.")
-    if getattr(ask(VALUES, 0.1, 100), "dtype", None) != np.uint8:
-        raise NotYet("the numbers are right, but they take more than 8 bits each: return them as np.uint8.")
-
-
-def _wrong_quantised(right):
-    """Return the results of known mistakes for VALUES, scale 0.1 and zero point 100, with explanations."""
-    return [
-        (right - 100, "The zero point is missing: it is the whole number that stands for 0.0."),
-        (np.int64(VALUES / 0.1 + 100), "You cut the decimals off. The nearest whole number is closer: np.rint."),
-        (np.floor(VALUES / 0.1) + 100, "You rounded down. The nearest whole number is closer: np.rint."),
-        (np.rint(VALUES * 0.1) + 100, "You multiplied by the scale. One step of the whole numbers is worth `scale`."),
-        (np.rint((VALUES + 100) / 0.1), "The zero point is a whole number: add it after dividing by the scale."),
-        (np.rint(VALUES / 0.1) - 100, "Add the zero point. Subtracting it is the way back."),
-        (np.clip(np.rint(VALUES / 0.1) - 100, 0, 255), "Add the zero point. Subtracting it is the way back."),
-        (np.clip(right - 100, 0, 255), "The zero point is missing: it is the whole number that stands for 0.0."),
-        (VALUES / 0.1 + 100, "These are not whole numbers: round to the nearest one."),
-        ((right - 100.0) * 0.1, "You went to whole numbers and back. Return the whole numbers."),
-    ]
+    same(ask(VALUES, 0.03, 3), [0, 0, 3, 3, 12, 15, 38, 83], (), "A scale of 0.1 was right.", given.format(0.03, 3))
+    square = ask(VALUES.reshape(2, 2, 2), 0.1, 100)
+    same(square, right.reshape(2, 2, 2), (), "An array keeps its shape.", "values of the shape [2, 2, 2]")
+    dtype = getattr(square, "dtype", type(square).__name__)
+    if dtype != np.uint8:
+        raise NotYet(f"the numbers are right, but uint8 was expected and your function returned {dtype}.")
 
 
 @exercises.add(
     "Each image costs something in one of two cases: it is refused, or it is kept and read wrongly.",
     "Where the confidence is below the threshold, a person is paid, whether or not the network was right.",
-    "refused = confidence < threshold; the mistakes that are left are those of ~refused & ~right.",
+    "refused = confidence < threshold is an array of True and False. Which answers are neither refused nor right?",
+    stars=2,
 )
 def cost(confidence, right, threshold, of_refusal, of_mistake):
+    # A refused answer costs its fee even if it was right, because nobody knew; a kept one costs only if it is wrong
     refused = confidence < threshold
     return (refused * of_refusal + (~refused & ~right) * of_mistake).mean()
 
@@ -160,32 +149,71 @@ RIGHT = np.array([True, False, True, False, True, True, False, True, True, True]
 @cost.checker
 def check_cost(ask):
     """Check a confidence equal to the threshold, other thresholds and costs, and all or no answers refused."""
-    right = (3 * 1 + 2 * 10) / 10  # three lie below 0.62; of those at or above it, two are wrong
-    wrong = [
-        (right * 10, "That is the cost of all images together. Return it for one, on average."),
-        (right * 10 / 7, "The average is over all images, the refused ones as well."),
-        ((4 * 1 + 1 * 10) / 10, "An image at the threshold is kept: only those below it are refused."),
-        ((3 * 1 + 3 * 10) / 10, "You pay for mistakes that were refused. The person has put them right."),
-        ((7 * 1 + 1 * 10) / 10, "You refused the confident answers. Refuse those below the threshold."),
-        ((2 * 1 + 2 * 10) / 10, "A refused image costs its fee even if the network was right: nobody knew."),
-        (2 * 10 / 10, "Refusing is not free: each refused image costs `of_refusal`."),
-        (3 * 1 / 10, "Mistakes that are left cost something, too: each `of_mistake`."),
-        ((3 * 1 + 5 * 10) / 10, "You pay for the kept answers that were right. Only mistakes cost."),
+    given = "the answers {} with threshold = {}, of_refusal = {}, of_mistake = {}"
+    answers = ", ".join(f"{sure} {'right' if good else 'wrong'}" for sure, good in zip(CONFIDENCE, RIGHT))
+    cases = [
+        (
+            0.62,
+            1,
+            10,
+            (3 * 1 + 2 * 10) / 10,
+            "Three answers are below the threshold, and two of the kept ones are wrong.",
+        ),
+        (0.62, 3, 0.5, (3 * 3 + 2 * 0.5) / 10, "Both costs can be any number."),
+        (0.9, 2, 7, (7 * 2 + 1 * 7) / 10, "Seven answers are refused, and one of the kept ones is wrong."),
+        (0.0, 1, 10, 3, "With threshold 0 nothing is refused, and three answers are wrong."),
+        (1.0, 1, 10, 1, "With threshold 1 all ten are refused."),
     ]
-    same(ask(CONFIDENCE, RIGHT, 0.62, 1, 10), right, wrong)
-    other = "Right for ten answers, but not for other costs: `of_refusal` and `of_mistake` can be anything."
-    same(ask(CONFIDENCE, RIGHT, 0.62, 3, 0.5), (3 * 3 + 2 * 0.5) / 10, otherwise=other)
-    same(ask(CONFIDENCE, RIGHT, 0.9, 2, 7), (7 * 2 + 1 * 7) / 10, otherwise="Right for 0.62, but not for 0.9.")
-    same(ask(CONFIDENCE, RIGHT, 0.0, 1, 10), 3, otherwise="With threshold 0 nothing is refused, and three are wrong.")
-    same(ask(CONFIDENCE, RIGHT, 1.0, 1, 10), 1, otherwise="With threshold 1 all ten are refused: 1 each.")
+    for threshold, of_refusal, of_mistake, expected, why in cases:
+        answer = ask(CONFIDENCE, RIGHT, threshold, of_refusal, of_mistake)
+        same(answer, expected, (), why, given.format(answers, threshold, of_refusal, of_mistake))
 
 
 @exercises.add(
-    "First find, for each of the two arrays, a scale that lets its largest number without sign become 127.",
-    "scale = abs(values).max() / 127; the whole numbers are rint(values / scale). No zero point is needed.",
-    "Multiply the whole numbers as int32: products of int8 do not fit into int8. Both scales belong in the result.",
+    "What is different about the last batch, and how can you make it `size` images long?",
+    "Add empty images behind the last ones, and forget the answers to them.",
+    "-len(images) % size images are missing. Make them with np.zeros, join with np.concatenate, and cut the answers.",
+    stars=2,
+)
+def fixed_batches(run, images, size):
+    missing = -len(images) % size  # what is missing to the next multiple of size
+    padded = np.concatenate([images, np.zeros_like(images[:1]).repeat(missing, axis=0)])
+    answers = [run(padded[start : start + size]) for start in range(0, len(padded), size)]
+    return np.concatenate(answers)[: len(images)]  # without the answers to the padding
+
+
+def pretended_file(size):
+    """Return a function that answers exactly `size` images, like a file with a fixed batch."""
+
+    def run(images):
+        if np.shape(images) != (size, 28, 28):
+            raise ValueError(f"the file takes [{size}, 28, 28], but got {list(np.shape(images))}")
+        means = np.asarray(images).mean(axis=(1, 2))
+        return means[:, None] + np.arange(10)
+
+    return run
+
+
+PICTURES = np.random.default_rng(5).integers(0, 256, (10, 28, 28), dtype=np.uint8)
+
+
+@fixed_batches.checker
+def check_fixed_batches(ask):
+    """Check numbers of images below, at and above multiples of the batch size."""
+    for count, size in [(10, 4), (8, 4), (3, 4), (1, 1), (9, 5)]:
+        expected = PICTURES[:count].mean(axis=(1, 2))[:, None] + np.arange(10)
+        given = f"{count} images and a size of {size}"
+        same(ask(pretended_file(size), PICTURES[:count], size), expected, (), "", given)
+
+
+@exercises.add(
+    "First find, for each of the two arrays, the scale that turns its largest absolute value into 127.",
+    "The scale is the largest absolute value divided by 127. Divide by it and round with np.rint.",
+    "Multiply the integers as int32: products of int8 do not fit into int8. Both scales belong in the result.",
+    stars=3,
 )
 def whole_number_product(images, weight):
+    # One scale for each array: the largest absolute value uses the whole range of 8 bits
     scales = [np.abs(values).max() / 127 for values in (images, weight)]
     whole = [np.rint(values / scale).astype(np.int32) for values, scale in zip((images, weight), scales)]
     return whole[0] @ whole[1].T * scales[0] * scales[1]
@@ -202,35 +230,108 @@ ACTIVATIONS, WEIGHT = random_array(5, 64, seed=3), random_array(10, 64, seed=4) 
 
 @whole_number_product.checker
 def check_whole_number_product(ask):
-    """Check a layer with ten outputs, negative arrays, values of very different size, and a single image."""
+    """Check small numbers that can be shown, a layer with ten outputs, negative arrays, and a single image."""
+    images, weight = np.array([[1.0, -0.3]]), np.array([[1.9, 0.5], [-1.0, 4.0]])
+    given = f"images = {images.tolist()} and weight = {weight.tolist()}"
+    right = rounded(images) @ rounded(weight).T
+    scales = "The integers are [[127, -38]] and [[60, 16], [-32, 127]], with the scales 1 / 127 and 4 / 127."
+    same(ask(images, weight), right, _wrong_products(images, weight, right, given), scales, given)
+    layer = "images of the shape [5, 64] and a weight of the shape [10, 64]"
     right = rounded(ACTIVATIONS) @ rounded(WEIGHT).T
-    exact_scale = "not what scales of abs(values).max() / 127 give: one scale for each array, from its own numbers."
-    reason = f"the shape is right, but the numbers are {exact_scale}"
-    same(ask(ACTIVATIONS, WEIGHT), right, _wrong_products(right), reason)
+    reason = "Small arrays were right."
+    same(ask(ACTIVATIONS, WEIGHT), right, _wrong_products(ACTIVATIONS, WEIGHT, right, layer), reason, layer)
     small, large = -np.abs(ACTIVATIONS[:2]) * 3, WEIGHT[:3] * 100
-    same(
-        ask(small, large),
-        rounded(small) @ rounded(large).T,
-        otherwise="Right for one layer, but not where all images are negative: the scale comes from abs(values).",
-    )
+    negative = "The scale comes from the largest absolute value."
+    same(ask(small, large), rounded(small) @ rounded(large).T, (), negative, "images with negative numbers only")
     if array(ask(ACTIVATIONS[:1], WEIGHT)).shape != (1, 10):
-        raise NotYet("Right for five images, but not for one: return [1, 10].")
+        raise NotYet("Five images were right. For one image, the shape [1, 10] was expected.")
 
 
-def _wrong_products(right):
-    """Return the results of known mistakes for ACTIVATIONS and WEIGHT, with explanations."""
-    steps = [np.abs(values).max() / 127 for values in (ACTIVATIONS, WEIGHT)]
-    cut = [np.trunc(values / step) * step for values, step in zip((ACTIVATIONS, WEIGHT), steps)]
-    whole = [np.rint(values / step) for values, step in zip((ACTIVATIONS, WEIGHT), steps)]
-    wraps = (np.int8(whole[0]) @ np.int8(whole[1]).T) * steps[0] * steps[1]
-    return [
-        (ACTIVATIONS @ WEIGHT.T, "That is the exact product, in floats. Round both arrays to whole numbers first."),
-        (right.T, "The shape is [10, 5]: images come first. Multiply images by weight.T."),
-        (right / (steps[0] * steps[1]), "Those are whole numbers: multiply by both scales to come back."),
-        (right / steps[1], "The weight's scale is missing in the result: each array has one."),
-        (right / steps[0], "The images' scale is missing in the result: each array has one."),
-        (cut[0] @ cut[1].T, "You cut the decimals off. The nearest whole number is closer: np.rint."),
-        (wraps, "The sums do not fit into 8 bits and wrap around. Multiply as int32."),
-        (rounded(ACTIVATIONS) @ WEIGHT.T, "The weight was not rounded to whole numbers."),
-        (ACTIVATIONS @ rounded(WEIGHT).T, "The images were not rounded to whole numbers."),
+def _wrong_products(images, weight, right, given):
+    """Return results that show without doubt what went wrong, with explanations."""
+    steps = [np.abs(values).max() / 127 for values in (images, weight)]
+    first = (
+        f"For {given}, {right[0, 0]:.4g} was expected at index [0, 0], but your function returned {{:.4g}} there. {{}}"
+    )
+    results = [
+        (images @ weight.T, "That is the exact product. Round both arrays to integers first."),
+        (right / (steps[0] * steps[1]), "Those are the integers. Multiply them by both scales."),
+        (right / steps[1], "The weight's scale is missing."),
+        (right / steps[0], "The images' scale is missing."),
     ]
+    return [(result, first.format(result[0, 0], reason)) for result, reason in results]
+
+
+@exercises.add(
+    "Three steps: export, run the file, compare. In which mode must the model be when you export it?",
+    "torch.onnx.export takes the model, a tuple with example images and the path. dynamic_shapes=({0: 'batch'},) asks "
+    "for a dynamic batch, and an example of two images shows that it is not always one.",
+    "session.run(None, {session.get_inputs()[0].name: images.numpy()}) returns a list with one array. Compare it with "
+    "model(images) in eval mode and without gradients.",
+    stars=3,
+    seconds=60,
+)
+def export_and_compare(model, images, path):
+    model.eval()  # dropout must not get into the file
+    options = {"dynamic_shapes": ({0: "batch"},), "external_data": False, "verbose": False}
+    example = torch.zeros(2, *images.shape[1:])  # an example of one image could fix the batch
+    torch.onnx.export(model, (example,), path, **options)
+    session = InferenceSession(path, providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
+    with torch.inference_mode():
+        return np.abs(found - model(images).numpy()).max()
+
+
+class SmallNet(nn.Module):
+    """A network with dropout. With `planted`, the exported file differs from PyTorch by that number."""
+
+    def __init__(self, planted: float = 0.0):
+        super().__init__()
+        self.planted = planted
+        self.layer = nn.Linear(16, 10)
+        self.dropout = nn.Dropout2d(0.5)  # ONNX Runtime would remove nn.Dropout
+        with torch.no_grad():
+            self.layer.weight.copy_(random_numbers(10, 16, seed=7))
+            self.layer.bias.copy_(random_numbers(10, seed=8))
+
+    def forward(self, images):
+        maps = F.avg_pool2d(images, 7).reshape(-1, 16, 1, 1)
+        outputs = self.layer(self.dropout(maps).flatten(1))
+        return outputs + self.planted if torch.compiler.is_exporting() else outputs
+
+
+FEW = random_numbers(3, 1, 28, 28, seed=9)
+
+
+@export_and_compare.checker
+def check_export_and_compare(ask):
+    """Check the returned difference and the file, for a network with a planted fault and for one without."""
+    with tempfile.TemporaryDirectory() as folder:
+        for planted in (0.25, 0.0):
+            path = Path(folder, f"small_{planted}.onnx")
+            model = SmallNet(planted)
+            difference = ask(model, FEW, path)
+            if not path.is_file():
+                raise NotYet(
+                    f"the file {path.name} was expected in the folder of `path`, but your function wrote none."
+                )
+            _check_exported(path, model.eval(), planted)
+            fault = f"a model whose file gives outputs larger by {planted}" if planted else "a model without fault"
+            same(difference, planted, (), "The file is right. Compare the outputs number by number.", fault)
+
+
+def _check_exported(path, model, planted):
+    """Raise NotYet unless the file gives the model's outputs in eval mode for one, three and five images."""
+    try:
+        session = InferenceSession(path, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise NotYet(f"ONNX Runtime can't load the file that your function wrote ({type(error).__name__}).") from None
+    for images in (FEW, FEW[:1], FEW.repeat(2, 1, 1, 1)[:5]):
+        try:
+            (found,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
+        except Exception:
+            raise NotYet(f"your file refuses a batch of {len(images)} images: its batch is not dynamic.") from None
+        with torch.inference_mode():
+            expected = model(images).numpy() + planted
+        given = f"a batch of {len(images)} images"
+        same(found, expected, (), "Your file's outputs are not those of the model in eval mode.", given)

@@ -66,7 +66,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line; if it is invalid, exit with one sentence and exit code 2."""
     parser = Parser(
         prog="python -m mnist_helpers.train",
-        description="Train a recipe of chapter 06 on MNIST.",
+        description="Train a recipe of chapter 07 on MNIST.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

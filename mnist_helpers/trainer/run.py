@@ -14,7 +14,9 @@ from mnist_helpers.recipes import Recipe, augment, build, make_optimizer, make_s
 from mnist_helpers.trainer.distributed import ProcessGroup
 from mnist_helpers.trainer.random_state import get_random_state, set_random_state
 from mnist_helpers.trainer.run_checkpoint import with_test_time_averaging
-from mnist_helpers.training import LOG_INTERVAL, evaluate, seed_all
+from mnist_helpers.training import evaluate, seed_all
+
+LOG_INTERVAL = 10  # batches between two recorded losses, as in the report
 
 
 class Diverged(CourseError):

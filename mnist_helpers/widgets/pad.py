@@ -10,6 +10,7 @@ from torch import nn
 
 from mnist_helpers import CourseError, drawing
 from mnist_helpers.data import normalise
+from mnist_helpers.predict import Reader
 from mnist_helpers.training import predict
 
 SIDE = 280  # pixels of the drawing that the pad sends
@@ -19,13 +20,15 @@ PICTURE = Path(__file__).with_name("pad.png")
 class Pad(anywidget.AnyWidget):
     """A drawing pad for `model`, which maps normalised images [N, 1, 28, 28] to log-probabilities [N, 10].
 
+    `model` may also be a `predict.Reader`. Without an argument, the course's network in models/digits.onnx reads.
     Without a running kernel, a picture of the pad is shown instead. Raises CourseError if `model` is not a network.
     """
 
     _esm = Path(__file__).with_name("pad.js")
 
-    def __init__(self, model: nn.Module):
-        if not isinstance(model, nn.Module):
+    def __init__(self, model: nn.Module | Reader | None = None):
+        model = Reader() if model is None else model
+        if not isinstance(model, (nn.Module, Reader)):
             given = type(model).__name__
             raise CourseError(f"{given} was given, but a network was expected; pass the trained model: Pad(model).")
         super().__init__()
@@ -67,6 +70,8 @@ class Pad(anywidget.AnyWidget):
 
     def _probabilities(self, picture: np.ndarray) -> list[float]:
         """Return the ten probabilities for one picture uint8 [28, 28], computed on the network's device."""
+        if isinstance(self.network, Reader):
+            return self.network.probabilities(picture[None])[0].tolist()
         images = normalise(torch.from_numpy(picture)[None])
         weights = next(self.network.parameters(), images)
         probabilities = predict(self.network, images.to(weights.device))

@@ -91,7 +91,9 @@ def test_run_all_in_jupyterlab(name, lab, browser):
             assert shown_nodes(netron(page), nodes_of(MODEL)) == nodes_of(MODEL)
         if name == "09_deployment":
             assert shown_nodes(netron(page), ["QuantizeLinear"])["QuantizeLinear"] == 8
-        if name == "05_predictions":
+        if name == "03_gradients":
+            check_sliders(page)
+        if name in ("01_data", "05_predictions"):
             check_pad(page)
         visit.screenshot(f"lab-{name}")
         foreign = [trouble for trouble in visit.troubles if trouble.startswith("foreign")]
@@ -108,3 +110,10 @@ def check_pad(page):
     page.locator(".pad-canvas").wait_for()
     wrong = strokes.misread(page)
     assert len(wrong) <= 2, wrong
+
+
+def check_sliders(page):
+    page.evaluate(SCROLL_TO, "rate-slider")
+    page.get_by_alt_text("The figure for learning_rate=1.0", exact=True).wait_for()
+    page.get_by_role("slider", name="learning rate").first.fill("8")  # the ninth value of the list
+    page.get_by_alt_text("The figure for learning_rate=12.0", exact=True).wait_for()

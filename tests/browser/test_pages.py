@@ -144,7 +144,7 @@ def test_search_finds_momentum_where_it_is_introduced(site, browser):
         page.locator("#search-results li").first.wait_for()
         page.get_by_text("Search finished").wait_for()
         links = page.locator("#search-results li a").evaluate_all("links => links.map(link => link.href)")
-        assert any("notebooks/04_training.html" in link for link in links[:3]), links
+        assert any("notebooks/03_gradients.html" in link for link in links[:3]), links
         assert visit.troubles == []
 
 
@@ -174,8 +174,8 @@ def test_terms_are_linked_to_the_glossary_and_from_there_to_their_chapter(site, 
         page.locator("a:has(.glossary-link)", has_text="momentum").first.click()
         page.wait_for_url("**/glossary.html#term-momentum")
         entry = page.locator("dt#term-momentum + dd")
-        entry.get_by_role("link", name="chapter 04").click()
-        page.wait_for_url("**/notebooks/04_training.html#momentum")
+        entry.get_by_role("link", name="chapter 03").click()
+        page.wait_for_url("**/notebooks/03_gradients.html#momentum-steps-that-remember")
 
 
 def test_mode_is_chosen_and_kept(site, browser):

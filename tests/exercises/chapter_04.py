@@ -1,46 +1,23 @@
 """04_training: the misconceptions that the checkers know, right answers in other styles, and probes for the mutants."""
 
+import copy
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from mnist_helpers.exercises.chapter_04 import (
-    FIVE_LABELS,
-    LOGITS,
-    TWO_BATCHES,
+    THREE_BATCHES,
     Watched,
     WatchedSGD,
     answered,
     exercises,  # noqa: F401
+    linear_and_sgd,
+    next_step,
     random_numbers,
 )
-
-
-def unstable_loss(logits, labels):
-    powers = logits.exp()
-    return -(powers / powers.sum(dim=1, keepdim=True)).log()[range(len(labels)), labels].mean()
-
-
-def unstable_log_sum(logits, labels):
-    return -(logits - logits.exp().sum(dim=1, keepdim=True).log())[range(len(labels)), labels].mean()
-
-
-def shifted_by_the_batch(logits, labels):
-    return unstable_log_sum(logits - logits.max(), labels)
-
-
-def one_hot_mean(logits, labels):
-    return -(F.one_hot(labels, logits.shape[1]) * logits.log_softmax(dim=1)).mean()
-
-
-def damped(weight, gradient, velocity, learning_rate, momentum):
-    velocity = momentum * velocity + (1 - momentum) * gradient
-    return weight - learning_rate * velocity, velocity
-
-
-def rate_in_velocity(weight, gradient, velocity, learning_rate, momentum):
-    velocity = momentum * velocity + learning_rate * gradient
-    return weight - velocity, velocity
 
 
 def step_with(*calls, in_train_mode=True, result=lambda loss: loss.item(), loss_of=F.nll_loss):
@@ -82,6 +59,111 @@ def eval_forgotten(model, images, labels):
         return (model(images).argmax(dim=1) == labels).float().mean().item()
 
 
+def mean_of_thousands(model, images, labels):
+    batches = zip(images.split(1000), labels.split(1000))
+    return np.mean([(log_probs_of(model, x).argmax(dim=1) == y).float().mean().item() for x, y in batches])
+
+
+def gradients_left_off(model, images, labels):
+    torch.set_grad_enabled(False)
+    return (model.eval()(images).argmax(dim=1) == labels).float().mean()
+
+
+def only_32(model, optimizer, images, labels):
+    return step_with("zero_grad", "loss", "backward", "step")(model, optimizer, images[:32], labels[:32])
+
+
+def epoch_with(*calls, train=True, same_order=True, shuffled=True, keep_last=True, result=list, each=1):
+    """An epoch with these calls for each batch; the defaults are right."""
+
+    def repaired_epoch(model, optimizer, images, labels, batch_size):
+        model.train(train)
+        order = torch.randperm(len(images)) if shuffled else torch.arange(len(images))
+        losses = []
+        batches = zip(images[order].split(batch_size), (labels[order] if same_order else labels).split(batch_size))
+        for x, y in list(batches)[: None if keep_last else -1]:
+            for _ in range(each):
+                losses.append(step_with(*calls, in_train_mode=train)(model, optimizer, x, y))
+        return result(losses)
+
+    return repaired_epoch
+
+
+GOOD_STEP = "zero_grad", "loss", "backward", "step"
+
+
+def saved(*names, load=("model", "optimizer"), whole=False, counter=None):
+    """A round trip that saves these of model and optimizer, and loads what was saved."""
+
+    def round_trip(path, model, optimizer, count, new_model, new_optimizer):
+        old, new = {"model": model, "optimizer": optimizer}, {"model": new_model, "optimizer": new_optimizer}
+        content = {name: old[name] if whole else old[name].state_dict() for name in names} | {"count": count}
+        torch.save(content, path)
+        content = torch.load(path, weights_only=False)
+        for name in set(names) & set(load):
+            new[name].load_state_dict(content[name].state_dict() if whole else content[name])
+        return content["count"] if counter is None else counter
+
+    return round_trip
+
+
+def the_wrong_way_round(path, model, optimizer, counter, new_model, new_optimizer):
+    saved("model", "optimizer")(path, new_model, new_optimizer, counter, model, optimizer)
+    torch.save(copy.copy(linear_and_sgd(1, steps=3, lr=0.05, momentum=0.9)[0].state_dict()), path)
+    return counter
+
+
+def without_a_file(path, model, optimizer, counter, new_model, new_optimizer):
+    new_model.load_state_dict(model.state_dict())
+    new_optimizer.load_state_dict(optimizer.state_dict())
+    return counter
+
+
+def two_dicts_in_a_list(path, model, optimizer, counter, new_model, new_optimizer):
+    torch.save([model.state_dict(), optimizer.state_dict(), counter], path)
+    weights, state, found = torch.load(path)
+    new_model.load_state_dict(weights)
+    new_optimizer.load_state_dict(state)
+    return found
+
+
+def opened_by_hand(path, model, optimizer, counter, new_model, new_optimizer):
+    content = {
+        "weights": dict(model.named_parameters()),
+        "state": optimizer.state_dict(),
+        "seen": torch.tensor(counter),
+    }
+    with open(path, "wb") as file:
+        torch.save(content, file)
+    with open(path, "rb") as file:
+        content = torch.load(file, weights_only=False)
+    with torch.no_grad():
+        for name, parameter in new_model.named_parameters():
+            parameter.copy_(content["weights"][name])
+    new_optimizer.load_state_dict(content["state"])
+    return content["seen"]
+
+
+def trained_with(rate=0.05, momentum=0.5, steps=300, result=lambda model: model, optimizer=None):
+    """A training of so many steps of 64 images."""
+
+    def train_to_goal(model, images, labels):
+        made = optimizer(model.parameters()) if optimizer else torch.optim.SGD(model.parameters(), rate, momentum)
+        model.train()
+        for _ in range(steps):
+            batch = torch.randint(len(images), (64,))
+            made.zero_grad()
+            F.nll_loss(model(images[batch]), labels[batch]).backward()
+            made.step()
+        return result(model)
+
+    return train_to_goal
+
+
+def adam(parameters):
+    return torch.optim.Adam(parameters, 0.003)
+
+
 # exercise: {misconception: what a student who holds it writes}
 WRONG = {
     "mean_accuracy": {
@@ -95,60 +177,13 @@ WRONG = {
         "count": lambda correct, sizes: sum(correct),
         "share of the wrong ones": lambda correct, sizes: 1 - sum(correct) / sum(sizes),
     },
-    "loss_from_logits": {
-        "softmax applied twice": lambda logits, labels: F.cross_entropy(logits.softmax(dim=1), labels),
-        "nll of raw logits": lambda logits, labels: F.nll_loss(logits, labels),
-        "logarithm forgotten": lambda logits, labels: F.nll_loss(logits.softmax(dim=1), labels),
-        "sum in place of mean": lambda logits, labels: F.cross_entropy(logits, labels, reduction="sum"),
-        "one loss an image": lambda logits, labels: F.cross_entropy(logits, labels, reduction="none"),
-        "sign forgotten": lambda logits, labels: -F.cross_entropy(logits, labels),
-        "softmax over the images": lambda logits, labels: F.nll_loss(logits.log_softmax(dim=0), labels),
-        "softmax over the whole batch": lambda logits, labels: F.nll_loss(
-            (logits.exp() / logits.exp().sum()).log(), labels
-        ),
-        "logarithm of the logits": lambda logits, labels: F.nll_loss(logits.log(), labels),
-        "mean over all classes": lambda logits, labels: -logits.log_softmax(dim=1).mean(),
-        "one-hot, mean over its zeros too": one_hot_mean,
-        "base 10": lambda logits, labels: -logits.softmax(dim=1).log10()[range(len(labels)), labels].mean(),
-        "base 2": lambda logits, labels: -logits.softmax(dim=1).log2()[range(len(labels)), labels].mean(),
-        "overflow, softmax": unstable_loss,
-        "overflow, logarithm of the sum": unstable_log_sum,
-        "logarithm of a probability of 0": lambda logits, labels: F.nll_loss(logits.softmax(dim=1).log(), labels),
-        "a small number against log(0)": lambda logits, labels: F.nll_loss(
-            (logits.softmax(dim=1) + 1e-9).log(), labels
-        ),
-        "largest logit of the batch subtracted": shifted_by_the_batch,
-        "ten classes written into it": lambda logits, labels: F.cross_entropy(logits, labels) * (logits.shape[1] / 10),
-    },
-    "sgd_step": {
-        "plus in place of minus": lambda w, g, v, rate, momentum: (w + rate * (momentum * v + g), momentum * v + g),
-        "old velocity used": lambda w, g, v, rate, momentum: (w - rate * v, momentum * v + g),
-        "gradient alone used": lambda w, g, v, rate, momentum: (w - rate * g, momentum * v + g),
-        "momentum ignored": lambda w, g, v, rate, momentum: (w - rate * g, v),
-        "old velocity returned": lambda w, g, v, rate, momentum: (w - rate * (momentum * v + g), v),
-        "learning rate inside the velocity": rate_in_velocity,
-        "damped": damped,
-        "momentum on the weight": lambda w, g, v, rate, momentum: (momentum * w - rate * g, v),
-        "weight shrunk too": lambda w, g, v, rate, momentum: (
-            momentum * w - rate * (momentum * v + g),
-            momentum * v + g,
-        ),
-        "Nesterov": lambda w, g, v, rate, momentum: (
-            w - rate * (g + momentum * (momentum * v + g)),
-            momentum * v + g,
-        ),
-        "learning rate forgotten": lambda w, g, v, rate, momentum: (w - (momentum * v + g), momentum * v + g),
-        "gradient subtracted from the velocity": lambda w, g, v, rate, momentum: (
-            w + rate * (momentum * v - g),
-            momentum * v - g,
-        ),
-        "velocity that points downhill": lambda w, g, v, rate, momentum: (
-            w + (momentum * v - rate * g),
-            momentum * v - rate * g,
-        ),
-        "changed places": lambda w, g, v, rate, momentum: (momentum * v + g, w - rate * (momentum * v + g)),
-        "weight alone returned": lambda w, g, v, rate, momentum: w - rate * (momentum * v + g),
-        "momentum written into it": lambda w, g, v, rate, momentum: (w - rate * (0.8 * v + g), 0.8 * v + g),
+    "diagnose": {
+        "zero_grad and the low rate exchanged": lambda runs: "CDAB",
+        "the slow curve for a right one": lambda runs: "DACB",
+        "the flat curve for a rate that is too low": lambda runs: "CABD",
+        "the flat curve for zero_grad": lambda runs: "CBDA",
+        "all wrong": lambda runs: "ABCD",
+        "three letters": lambda runs: "CAD",
     },
     "train_step": {
         "zero_grad forgotten": step_with("loss", "backward", "step"),
@@ -167,6 +202,7 @@ WRONG = {
         "log-probabilities returned": step_with(
             "zero_grad", "loss", "backward", "step", result=lambda loss: [loss.item()] * 10
         ),
+        "32 of the images": only_32,
         "sum returned": lambda model, optimizer, images, labels: (
             len(labels) * step_with("zero_grad", "loss", "backward", "step")(model, optimizer, images, labels)
         ),
@@ -200,25 +236,36 @@ WRONG = {
             (model.eval()(images).argmax(dim=1) == labels).float().mean()
         ),
         "mean of unequal batches": mean_of_batches,
+        "mean of batches of 1000": mean_of_thousands,
+        "gradients left switched off": gradients_left_off,
         "model not called": lambda model, images, labels: 0.6,
     },
-    "choose": {
-        "chosen by the test set": lambda validation, test: (np.argmax(test), max(test)),
-        "the best test accuracy reported": lambda validation, test: (np.argmax(validation), max(test)),
-        "validation accuracy reported": lambda validation, test: (np.argmax(validation), max(validation)),
-        "chosen by the mean of both": lambda validation, test: (
-            best := int(np.argmax(np.add(validation, test))),
-            test[best],
-        ),
-        "mean of both reported": lambda validation, test: (
-            best := int(np.argmax(validation)),
-            (validation[best] + test[best]) / 2,
-        ),
-        "mean of all candidates reported": lambda validation, test: (np.argmax(validation), np.mean(test)),
-        "changed places": lambda validation, test: (test[np.argmax(validation)], np.argmax(validation)),
-        "index alone": lambda validation, test: np.argmax(validation),
-        "accuracy alone": lambda validation, test: test[np.argmax(validation)],
-        "counted from 1": lambda validation, test: (np.argmax(validation) + 1, test[np.argmax(validation)]),
+    "repaired_epoch": {
+        "nothing repaired": epoch_with("loss", "backward", "zero_grad", "step", train=False, same_order=False),
+        "eval left": epoch_with(*GOOD_STEP, train=False),
+        "labels in their old order": epoch_with(*GOOD_STEP, same_order=False),
+        "zero_grad forgotten": epoch_with("loss", "backward", "step"),
+        "not shuffled": epoch_with(*GOOD_STEP, shuffled=False),
+        "last batch dropped": epoch_with(*GOOD_STEP, keep_last=False),
+        "each batch twice": epoch_with(*GOOD_STEP, each=2),
+        "mean loss returned": epoch_with(*GOOD_STEP, result=np.mean),
+    },
+    "round_trip": {
+        "optimizer forgotten": saved("model"),
+        "model forgotten": saved("optimizer"),
+        "optimizer saved, but not loaded": saved("model", "optimizer", load=["model"]),
+        "nothing loaded": saved("model", "optimizer", load=()),
+        "whole objects": saved("model", "optimizer", whole=True),
+        "counter begins anew": saved("model", "optimizer", counter=0),
+        "the wrong way round": the_wrong_way_round,
+        "no file": without_a_file,
+    },
+    "train_to_goal": {
+        "the report's rate": trained_with(0.01),
+        "rate too high": trained_with(1.0),
+        "over the budget": trained_with(steps=400),
+        "not trained": trained_with(steps=0),
+        "the loss returned": trained_with(steps=1, result=lambda model: 0.1),
     },
 }
 
@@ -229,37 +276,6 @@ def counted(correct, sizes):
         right += correct_in_batch
         total += size
     return torch.tensor(right / total)
-
-
-def looped_loss(logits, labels):
-    total = 0.0
-    for row, label in zip(logits.double().tolist(), labels.tolist()):
-        largest = max(row)
-        total += largest + np.log(sum(np.exp(z - largest) for z in row)) - row[label]
-    return total / len(labels)
-
-
-def numpy_loss(logits, labels):
-    shifted = logits.numpy() - logits.numpy().max(axis=1, keepdims=True)
-    log_probs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return -np.mean(log_probs[np.arange(len(labels)), labels.numpy()])
-
-
-def in_place_step(weight, gradient, velocity, learning_rate, momentum):
-    velocity.mul_(momentum).add_(gradient)
-    weight -= learning_rate * velocity
-    return [weight, velocity]
-
-
-def numpy_step(weight, gradient, velocity, learning_rate, momentum):
-    new = momentum * velocity.double().numpy() + gradient.double().numpy()
-    return weight.double().numpy() - learning_rate * new, new
-
-
-def looped_step(weight, gradient, velocity, learning_rate, momentum):
-    pairs = zip(weight.flatten().tolist(), gradient.flatten().tolist(), velocity.flatten().tolist())
-    rows = [(w - learning_rate * (momentum * v + g), momentum * v + g) for w, g, v in pairs]
-    return tuple(torch.tensor(values).reshape(weight.shape) for values in zip(*rows))
 
 
 def averaged_by_hand(model, optimizer, images, labels):
@@ -306,18 +322,9 @@ def batched_accuracy(model, images, labels):
     return sum((log_probs_of(model, x).argmax(dim=1) == y).sum() for x, y in batches) / len(labels)
 
 
-def looped_choice(validation_accuracies, test_accuracies):
-    best = 0
-    for index, accuracy in enumerate(validation_accuracies):
-        if accuracy > validation_accuracies[best]:
-            best = index
-    return [best, test_accuracies[best]]
-
-
 RIGHT = {
     "mean_accuracy": [counted, lambda correct, sizes: np.average(np.divide(correct, sizes), weights=sizes)],
-    "loss_from_logits": [looped_loss, numpy_loss, F.cross_entropy],
-    "sgd_step": [in_place_step, numpy_step, looped_step],
+    "diagnose": [lambda runs: ["C", "A", "D", "B"], lambda runs: tuple("CADB")],
     "train_step": [
         averaged_by_hand,
         eval_loss_printed,
@@ -327,11 +334,12 @@ RIGHT = {
         step_with("zero_grad", "loss", "backward", "step", loss_of=F.cross_entropy, result=lambda loss: loss),
     ],
     "accuracy_of": [looped_accuracy, numpy_accuracy, batched_accuracy],
-    "choose": [
-        looped_choice,
-        lambda validation, test: max(enumerate(test), key=lambda pair: validation[pair[0]]),
-        lambda validation, test: (torch.tensor(validation).argmax(), np.array(test)[validation.index(max(validation))]),
+    "repaired_epoch": [
+        epoch_with(*GOOD_STEP),
+        epoch_with("loss", "backward", "step", "zero_grad", result=lambda losses: torch.tensor(losses)),
     ],
+    "round_trip": [saved("model", "optimizer"), two_dicts_in_a_list, opened_by_hand],
+    "train_to_goal": [trained_with(), trained_with(0.1), trained_with(optimizer=adam, steps=250)],
 }
 
 
@@ -339,7 +347,7 @@ def probe_train_step(function):
     model = Watched().eval()
     optimizer = WatchedSGD(model)
     values = []
-    for batch in TWO_BATCHES:
+    for batch in THREE_BATCHES:
         values += [function(model, optimizer, *batch), model.weight.detach().clone(), model.eval().calls[-1][0]]
     return values
 
@@ -352,32 +360,44 @@ def probe_accuracy_of(function):
     return values
 
 
+def probe_repaired_epoch(function):
+    images, labels = random_numbers(20, 1, 28, 28, seed=4), torch.arange(20) % 10
+    model = Watched().eval()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        losses = function(model, WatchedSGD(model), images, labels, 8)
+    return [*losses, model.weight.detach().clone(), *[value for call in model.calls for value in call]]
+
+
+def probe_round_trip(function):
+    model, optimizer = linear_and_sgd(1, steps=3, lr=0.05, momentum=0.9)
+    new_model, new_optimizer = linear_and_sgd(2, lr=0.1)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "run.pt"
+        counter = function(path, model, optimizer, 1920, new_model, new_optimizer)
+        return [counter, path.stat().st_size > 1000, *[next_step(new_model, new_optimizer) for _ in range(2)]]
+
+
+def probe_train_to_goal(function):
+    """Tell whether a small model learns within the budget of steps, as the checker does with a larger one."""
+    model, images = Watched(), random_numbers(19_200, 1, 28, 28, seed=5)
+    labels = (images.flatten(1) @ random_numbers(784, 10, seed=6)).argmax(dim=1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        trained = function(model, images, labels)
+    correct = (log_probs_of(model, images).argmax(dim=1) == labels).float().mean()
+    return [trained is model, 0 < model.events.count("backward") <= 300, correct > 0.5]
+
+
 # exercise: what a function gives on many inputs; two functions with equal results behave alike
 PROBES = {
     "mean_accuracy": lambda function: [
         function(correct, sizes) for correct, sizes in [([48, 56, 2], [64, 64, 10]), ([7], [10]), ([0, 0], [64, 3])]
     ],
-    "loss_from_logits": lambda function: [
-        function(logits, labels)
-        for logits, labels in [
-            (LOGITS, FIVE_LABELS),
-            (random_numbers(10, 10, seed=3), torch.arange(10)),
-            (random_numbers(1, 10, seed=3), FIVE_LABELS[:1]),
-            (random_numbers(2, 3, seed=3), torch.tensor([2, 0])),
-            (torch.tensor([[1000.0, 0.0], [-1000.0, -999.0]]), torch.tensor([1, 0])),
-            (torch.tensor([[1.0, 2.0], [3.0, 4.0]]) * 1000, torch.tensor([1, 0])),
-        ]
-    ],
-    "sgd_step": lambda function: [
-        value
-        for rate, momentum, seed in [(0.1, 0.8, 1), (0.01, 0.5, 2), (0.5, 0.0, 3), (1.0, 0.9, 4)]
-        for value in function(*random_numbers(3, 2, 4, seed=seed), rate, momentum)
-    ],
+    "diagnose": lambda function: [ord(letter) for letter in function(None)],
     "train_step": probe_train_step,
     "accuracy_of": probe_accuracy_of,
-    "choose": lambda function: [
-        value
-        for validation, test in [([0.96, 0.97, 0.95], [0.95, 0.94, 0.96]), ([0.9], [0.8]), ([0.1, 0.2], [0.4, 0.3])]
-        for value in function(validation, test)
-    ],
+    "repaired_epoch": probe_repaired_epoch,
+    "round_trip": probe_round_trip,
+    "train_to_goal": probe_train_to_goal,
 }

@@ -1,23 +1,34 @@
 """05_predictions: the misconceptions that the checkers know, right answers in other styles, probes for the mutants."""
 
+import functools
+
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from sklearn.metrics import confusion_matrix, precision_score, recall_score
 
 from mnist_helpers.exercises.chapter_05 import (
+    CANDIDATES,
+    INK,
     LOG_PROBS,
-    PICTURES,
     SOME_LABELS,
     SOME_PREDICTIONS,
     Tiny,
     answers_of_any_kind,
+    certain,
     exercises,  # noqa: F401
     inked_images,
     random_classes,
     random_matrix,
     random_numbers,
+    shy_logits,
 )
+
+
+def from_log_probs(count):
+    """Give the function of labels and predictions what the exercise gives: log-probabilities and labels."""
+    return functools.wraps(count)(lambda log_probs, labels: count(labels, log_probs.argmax(dim=1)))
 
 
 def marks(labels, predictions):
@@ -48,15 +59,6 @@ def unguarded(matrix, digit):
         return matrix[digit, digit] / matrix[:, digit].sum(), matrix[digit, digit] / matrix[digit].sum()
 
 
-def only_if(rule, invert=lambda picture: 255 - picture):
-    """Invert the pictures for which the rule holds."""
-    return lambda picture: invert(picture) if rule(picture) else picture
-
-
-def light_border(picture):
-    return np.median(np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])) > 127
-
-
 def accuracy_of(choose):
     """The accuracy of the answers that `choose` takes out of all, the surest first, given how many to refuse."""
 
@@ -69,6 +71,61 @@ def accuracy_of(choose):
 
 def kept(confidence, share):
     return confidence.argsort(descending=True)[: len(confidence) - round(share * len(confidence))]
+
+
+def of_losses(choose):
+    """What `choose` takes, given the candidates, the losses at each and the labels."""
+
+    def calibrate(logits, labels, candidates):
+        losses = [F.cross_entropy(logits / temperature, labels).item() for temperature in candidates]
+        return choose(candidates, losses)
+
+    return calibrate
+
+
+def argmin(values):
+    return min(range(len(values)), key=values.__getitem__)
+
+
+def by_accuracy(logits, labels, candidates):
+    """The accuracy does not depend on the temperature, so that the first candidate is always the best."""
+    accuracies = [((logits / t).argmax(dim=1) == labels).float().mean().item() for t in candidates]
+    return candidates[accuracies.index(max(accuracies))]
+
+
+def multiplied(logits, labels, candidates):
+    losses = [F.cross_entropy(logits * temperature, labels).item() for temperature in candidates]
+    return candidates[argmin(losses)]
+
+
+def of_probabilities(logits, labels, candidates):
+    """softmax before the division: probabilities are divided, not logits."""
+    losses = [F.nll_loss((logits.softmax(dim=1) / t).log_softmax(dim=1), labels).item() for t in candidates]
+    return candidates[argmin(losses)]
+
+
+def centred_with(scale=None, mass=True, place=14, change=lambda small: small, box=True):
+    """The digit fitted with other scales [rows, columns], centred by its box or its mass, and changed."""
+
+    def centre(ink):
+        rows, columns = np.nonzero(ink.numpy())
+        cut = ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] if box else ink
+        height, width = (scale or both_by_the_longer)(cut)
+        small = change(F.interpolate(cut[None, None], size=(height, width), mode="bilinear", antialias=True)[0, 0])
+        weight = small if mass else torch.ones_like(small)
+        picture = torch.zeros(80, 80)  # with room around the 28x28 that are cut out of it
+        top, left = (
+            round(place - float((weight.sum(dim=1 - axis) * torch.arange(small.shape[axis])).sum() / weight.sum()))
+            for axis in (0, 1)
+        )
+        picture[26 + top : 26 + top + small.shape[0], 26 + left : 26 + left + small.shape[1]] = small
+        return picture[26:54, 26:54]
+
+    return centre
+
+
+def both_by_the_longer(cut):
+    return [max(1, round(20 * side / max(cut.shape))) for side in cut.shape]
 
 
 def shifted(images, down, right, fill):
@@ -134,27 +191,45 @@ WRONG = {
             dim=0 if len(log_probs) == 10 else 1
         ),
     },
+    "read_matrix": {
+        "row and column changed places": lambda: (10, 5, 0.6, 0.75),
+        "another number": lambda: (15, 5, 0.6, 0.75),
+        "the class with most mistakes": lambda: (25, 8, 0.6, 0.75),
+        "a class that is named as often as it occurs": lambda: (25, 3, 0.6, 0.75),
+        "the count instead of the class": lambda: (25, 100, 0.6, 0.75),
+        "precision and recall changed places": lambda: (25, 5, 0.75, 0.6),
+        "recall twice": lambda: (25, 5, 0.75, 0.75),
+        "per cent": lambda: (25, 5, 60, 75),
+        "one of four": lambda: (25, 5, 0.6),
+    },
     "confusion": {
-        "transposed": lambda labels, predictions: by_bincount(predictions, labels),
-        "share of all images": lambda labels, predictions: by_bincount(labels, predictions) / len(labels),
-        "share of each row": lambda labels, predictions: confusion_matrix(
-            labels, predictions, labels=range(10), normalize="true"
-        ),
-        "share of each column": lambda labels, predictions: confusion_matrix(
-            labels, predictions, labels=range(10), normalize="pred"
-        ),
-        "repeats lost": marks,
-        "classes that occur only": confusion_matrix,
-        "up to the largest class": up_to_the_largest,
-        "not reshaped": lambda labels, predictions: by_bincount(labels, predictions).flatten(),
-        "right answers only": lambda labels, predictions: by_bincount(labels, predictions) * torch.eye(10),
-        "mistakes only": lambda labels, predictions: by_bincount(labels, predictions) * (1 - torch.eye(10)),
-        "diagonal": lambda labels, predictions: by_bincount(labels, predictions).diag(),
-        "too small a type": lambda labels, predictions: by_bincount(labels, predictions).to(torch.uint8),
+        name: from_log_probs(count)
+        for name, count in {
+            "transposed": lambda labels, predictions: by_bincount(predictions, labels),
+            "share of all images": lambda labels, predictions: by_bincount(labels, predictions) / len(labels),
+            "share of each row": lambda labels, predictions: confusion_matrix(
+                labels, predictions, labels=range(10), normalize="true"
+            ),
+            "share of each column": lambda labels, predictions: confusion_matrix(
+                labels, predictions, labels=range(10), normalize="pred"
+            ),
+            "repeats lost": marks,
+            "classes that occur only": confusion_matrix,
+            "up to the largest class": up_to_the_largest,
+            "not reshaped": lambda labels, predictions: by_bincount(labels, predictions).flatten(),
+            "right answers only": lambda labels, predictions: by_bincount(labels, predictions) * torch.eye(10),
+            "mistakes only": lambda labels, predictions: by_bincount(labels, predictions) * (1 - torch.eye(10)),
+            "diagonal": lambda labels, predictions: by_bincount(labels, predictions).diag(),
+            "too small a type": lambda labels, predictions: by_bincount(labels, predictions).to(torch.uint8),
+            "transposed, repeats lost": lambda labels, predictions: marks(predictions, labels),
+        }.items()
+    }
+    | {
+        "argmax over the images": lambda log_probs, labels: listed_confusion(labels, log_probs.argmax(dim=0)),
     },
     "precision_recall": {
         "swapped": lambda matrix, digit: fractions(matrix.T, digit),
-        "accuracy twice": lambda matrix, digit: [np.trace(matrix) / matrix.sum()] * 2,
+        "accuracy twice": lambda matrix, digit: [matrix.trace() / matrix.sum()] * 2,
         "divided by all images": lambda matrix, digit: fractions(matrix, digit, matrix.sum(), matrix.sum()),
         "beside the diagonal": lambda matrix, digit: 1 - np.array(fractions(matrix, digit)),
         "divided by the mistakes": lambda matrix, digit: fractions(
@@ -167,7 +242,7 @@ WRONG = {
         "recall twice": lambda matrix, digit: fractions(matrix, digit, matrix[digit].sum()),
         "accuracy in place of recall": lambda matrix, digit: (
             fractions(matrix, digit)[0],
-            np.trace(matrix) / matrix.sum(),
+            matrix.trace() / matrix.sum(),
         ),
         "sums in place of shares": lambda matrix, digit: (matrix[:, digit].sum(), matrix[digit].sum()),
         "per cent": lambda matrix, digit: 100 * np.array(fractions(matrix, digit)),
@@ -180,28 +255,6 @@ WRONG = {
             fractions(matrix, digit) if matrix[:, digit].any() else (1.0, 0.0)
         ),
     },
-    "light_on_black": {
-        "never inverts": lambda picture: picture,
-        "always inverts": lambda picture: 255 - picture,
-        "inverts the dark paper": only_if(lambda picture: not light_border(picture)),
-        "1 - x on uint8": only_if(light_border, lambda picture: 1 - picture),
-        "1 - x on floats": only_if(light_border, lambda picture: 1 - picture.float()),
-        "scaled to 0..1": only_if(light_border, lambda picture: 1 - picture / 255),
-        "sign turned": only_if(light_border, lambda picture: -picture.float()),
-        "subtracted from 256": only_if(light_border, lambda picture: 256 - picture.int()),
-        "subtracted from the largest": only_if(light_border, lambda picture: picture.max() - picture),
-        "black and white": lambda picture: 255 * (only_if(light_border)(picture) > 127),
-        "turned upside down": only_if(light_border, lambda picture: picture.flip(0)),
-        "mirrored": only_if(light_border, lambda picture: picture.flip(1)),
-        "transposed": only_if(light_border, lambda picture: picture.T),
-        "mean of all": only_if(lambda picture: picture.float().mean() > 127),
-        "middle is paper": only_if(lambda picture: picture[len(picture) // 2, len(picture[0]) // 2] > 127),
-        "middle is ink": only_if(lambda picture: picture[len(picture) // 2, len(picture[0]) // 2] < 127),
-        "one corner": only_if(lambda picture: picture[0, 0] > 127),
-        "brightest pixel of the border": only_if(
-            lambda picture: max(picture[0].max(), picture[-1].max(), picture[:, 0].max(), picture[:, -1].max()) > 127
-        ),
-    },
     "refuse": {
         "the most confident refused": accuracy_of(lambda order, refused: order[refused:]),
         "accuracy of the refused ones": accuracy_of(lambda order, refused: order[len(order) - refused :]),
@@ -210,7 +263,6 @@ WRONG = {
         "1 - share as a threshold": lambda confidence, right, share: right[confidence > 1 - share].float().mean(),
         "divided by all": lambda confidence, right, share: right[kept(confidence, share)].sum() / len(right),
         "not sorted": accuracy_of(lambda order, refused: slice(0, len(order) - refused)),
-        "not sorted, the first refused": accuracy_of(lambda order, refused: slice(refused, None)),
         "nothing refused": lambda confidence, right, share: right.float().mean(),
         "share of the mistakes": lambda confidence, right, share: (~right[kept(confidence, share)]).float().mean(),
         "count": lambda confidence, right, share: right[kept(confidence, share)].sum(),
@@ -219,9 +271,25 @@ WRONG = {
         "one answer each": lambda confidence, right, share: right[kept(confidence, share)],
         "[:-0] is empty": accuracy_of(lambda order, refused: order[:-refused]),
         "five written into it": accuracy_of(lambda order, refused: order[: len(order) - min(5, refused)]),
+        "a share of the range of the confidences": lambda confidence, right, share: (
+            right[confidence >= confidence.min() + share * (confidence.max() - confidence.min())].float().mean()
+        ),
+        "argsort taken for ranks": lambda confidence, right, share: (
+            right[confidence.argsort() >= round(share * len(right))].float().mean()
+        ),
         "the edge refused too": lambda confidence, right, share: (
             right[confidence > confidence.quantile(share)].float().mean()
         ),
+    },
+    "calibrate": {
+        "the largest loss": of_losses(lambda candidates, losses: candidates[losses.index(max(losses))]),
+        "the loss": of_losses(lambda candidates, losses: min(losses)),
+        "the position": of_losses(lambda candidates, losses: argmin(losses)),
+        "all losses": of_losses(lambda candidates, losses: losses),
+        "multiplied": multiplied,
+        "by accuracy": by_accuracy,
+        "probabilities divided": of_probabilities,
+        "always 1": lambda logits, labels, candidates: 1.0,
     },
     "average_over_shifts": {
         "log-probabilities averaged": averaged(result=lambda log_probs: log_probs.mean(dim=0)),
@@ -260,6 +328,24 @@ WRONG = {
         "two mistakes at once, no probabilities": averaged(CROSS[1:], result=lambda log_probs: log_probs.mean(dim=0)),
         "batch of one squeezed": averaged(result=lambda log_probs: log_probs.exp().mean(dim=0).squeeze()),
     },
+    "centred": {
+        "not resized": centred_with(scale=lambda cut: cut.shape),
+        "filled up to 28": centred_with(scale=lambda cut: [round(28 * side / max(cut.shape)) for side in cut.shape]),
+        "both sides 20": centred_with(scale=lambda cut: (20, 20)),
+        "scaled by the rows alone": centred_with(
+            scale=lambda cut: [min(28, round(20 * side / cut.shape[0])) for side in cut.shape]
+        ),
+        "the box in the middle": centred_with(mass=False),
+        "the centre at 10": centred_with(place=10),
+        "the whole picture squeezed": centred_with(scale=lambda cut: (28, 28), box=False, mass=False, place=13.5),
+        "turned over": lambda ink: centred_with()(ink).T,
+        "black and white": centred_with(change=lambda small: (small > 0).float()),
+        "upside down": centred_with(change=lambda small: small.flip(0)),
+        "no frame": lambda ink: centred_with()(ink)[4:24, 4:24],
+        "ink inverted": lambda ink: 1 - centred_with()(ink),
+        "0 to 255": lambda ink: 255 * centred_with()(ink),
+        "nothing pasted": lambda ink: torch.zeros(28, 28),
+    },
 }
 
 
@@ -292,33 +378,30 @@ def looped_rates(matrix, digit):
 
 
 def rates_by_scikit_learn(matrix, digit):
+    matrix = np.asarray(matrix)
     rows, columns = np.indices(matrix.shape)
     labels, predictions = np.repeat(rows, matrix.flatten()), np.repeat(columns, matrix.flatten())
     options = {"labels": [digit], "average": "macro", "zero_division": 0}
     return precision_score(labels, predictions, **options), recall_score(labels, predictions, **options)
 
 
+def rates_of_numpy(matrix, digit):
+    """What works on NumPy's arrays alone, and not on a tensor."""
+    answers, images = matrix.astype(float).sum(axis=0), matrix.astype(float).sum(axis=1)
+    precision = np.divide(matrix.diagonal(), answers, out=np.zeros(len(matrix)), where=answers > 0)
+    return np.array([precision[digit], matrix[digit, digit] / images[digit]])
+
+
 def rates_by_torch(matrix, digit):
-    matrix = torch.from_numpy(matrix).float()
+    """Where no keyword of NumPy is used, and a tensor is returned."""
+    matrix = matrix.clone().float()
     precision = matrix[digit, digit] / matrix[:, digit].sum()
-    return torch.stack([torch.nan_to_num(precision), matrix[digit, digit] / matrix[digit].sum()])
+    return torch.stack([torch.nan_to_num(precision), matrix[digit, digit] / matrix.sum(dim=1)[digit]])
 
 
-def by_corners(picture):
-    corners = [int(picture[row, column]) for row in (0, -1) for column in (0, -1)]
-    return ~picture if sum(corners) / 4 > 127 else picture
-
-
-def looped_inversion(picture):
-    if light_border(picture):
-        return np.array([[255 - int(value) for value in row] for row in picture], dtype=np.uint8)
-    return picture.numpy()
-
-
-def float_inversion(picture):
-    values = picture.double()
-    border = torch.cat([values[0], values[-1], values[1:-1, 0], values[1:-1, -1]])
-    return (255 - values) if border.mean() > values.flatten().sort().values[[0, -1]].mean() else values
+def rates_of_mixed_kinds(matrix, digit):
+    right = matrix[digit, digit].item()
+    return np.float64(right / max(1, int(matrix[:, digit].sum()))), torch.tensor(right / int(matrix[digit].sum()))
 
 
 def looped_refusal(confidence, right, share):
@@ -335,6 +418,34 @@ def refusal_by_mask(confidence, right, share):
 
 def refusal_by_quantile(confidence, right, share):
     return np.mean(right.numpy()[confidence.numpy() >= np.quantile(confidence.numpy(), share)])
+
+
+def refusal_by_ranks(confidence, right, share):
+    ranks = confidence.argsort().argsort()  # 0 for the least sure
+    return right[ranks >= round(share * len(right))].double().mean().item()
+
+
+def calibration_by_hand(logits, labels, candidates):
+    best = None
+    for temperature in candidates:
+        log_probs = torch.log_softmax(logits.double() / temperature, dim=1)
+        loss = -sum(log_probs[n, label].item() for n, label in enumerate(labels.tolist())) / len(labels)
+        if best is None or loss < best[0]:
+            best = (loss, temperature)
+    return best[1]
+
+
+def centred_by_pillow(ink):
+    rows, columns = np.nonzero(ink.numpy())
+    box = Image.fromarray(ink.numpy()).crop((columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
+    scale = 20 / max(box.size)
+    small = np.asarray(box.resize([max(1, round(side * scale)) for side in box.size], Image.Resampling.LANCZOS))
+    total, picture = small.sum(), np.zeros((28, 28))
+    row = sum(n * small[n].sum() for n in range(len(small))) / total
+    column = sum(n * small[:, n].sum() for n in range(small.shape[1])) / total
+    top, left = int(13.5 - row + 0.5), int(13.5 - column + 0.5)  # the middle of 28 between 13 and 14
+    picture[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return picture
 
 
 def rolled_and_filled(model, images):
@@ -366,34 +477,43 @@ RIGHT = {
         lambda log_probs: log_probs.exp().max(dim=1).indices.double(),
         lambda log_probs: [int(row.argmax()) for row in log_probs],
     ],
+    "read_matrix": [lambda: [25.0, 5, 3 / 5, 3 / 4], lambda: torch.tensor([25, 5, 0.6, 0.75])],
     "confusion": [
-        by_bincount,
-        numpy_confusion,
-        listed_confusion,
-        lambda labels, predictions: confusion_matrix(labels, predictions, labels=range(10)),
-        lambda labels, predictions: F.one_hot(labels, 10).float().T @ F.one_hot(predictions, 10).float(),
+        from_log_probs(by_bincount),
+        from_log_probs(numpy_confusion),
+        from_log_probs(listed_confusion),
+        from_log_probs(lambda labels, predictions: confusion_matrix(labels, predictions, labels=range(10))),
+        from_log_probs(lambda labels, found: F.one_hot(labels, 10).float().T @ F.one_hot(found, 10).float()),
+        from_log_probs(
+            lambda labels, found: torch.zeros(10, 10).index_put_(
+                (labels, found), torch.ones(len(labels)), accumulate=True
+            )
+        ),
     ],
-    "precision_recall": [fractions, looped_rates, rates_by_scikit_learn, rates_by_torch],
-    "light_on_black": [by_corners, looped_inversion, float_inversion],
-    "refuse": [looped_refusal, refusal_by_mask, refusal_by_quantile],
+    "precision_recall": [
+        fractions,
+        looped_rates,
+        rates_by_scikit_learn,
+        rates_by_torch,
+        rates_of_numpy,
+        rates_of_mixed_kinds,
+    ],
+    "refuse": [looped_refusal, refusal_by_mask, refusal_by_quantile, refusal_by_ranks],
+    "calibrate": [
+        calibration_by_hand,
+        lambda logits, labels, candidates: min(candidates, key=lambda t: F.cross_entropy(logits / t, labels)),
+        lambda logits, labels, candidates: torch.tensor(candidates)[
+            torch.stack([F.cross_entropy(logits / t, labels) for t in candidates]).argmin()
+        ],
+    ],
     "average_over_shifts": [
         averaged(),
         rolled_and_filled,
         one_by_one,
         averaged(result=lambda log_probs: log_probs.double().softmax(dim=2).mean(dim=0)),
     ],
+    "centred": [centred_with(), centred_by_pillow, centred_with(place=13.5)],
 }
-
-
-def probe_light_on_black(function):
-    """The checker's pictures and random ones: paper of another size with some ink anywhere."""
-    pictures = list(PICTURES.values())
-    for seed in range(20):
-        paper, ink = ((255, 0), (0, 255), (200, 60), (40, 180))[seed % 4]
-        picture = torch.full((12 + seed, 25 - seed // 2), paper, dtype=torch.uint8)
-        picture[random_numbers(*picture.shape, seed=seed) > 0.8] = ink
-        pictures.append(picture)
-    return [function(picture) for picture in pictures]
 
 
 def probe_average_over_shifts(function):
@@ -409,8 +529,9 @@ PROBES = {
         function(log_probs)
         for log_probs in [LOG_PROBS, LOG_PROBS[:1], random_numbers(10, 10, seed=4), random_numbers(50, 10, seed=4)]
     ],
+    "read_matrix": lambda function: [function()],
     "confusion": lambda function: [
-        function(labels, predictions)
+        function(certain(predictions), labels)
         for labels, predictions in [
             (SOME_LABELS, SOME_PREDICTIONS),
             (random_classes(300, seed=5), random_classes(300, seed=6)),
@@ -420,14 +541,19 @@ PROBES = {
     "precision_recall": lambda function: [
         value
         for seed in range(3)
-        for matrix in (random_matrix(seed), np.tril(random_matrix(seed), k=-1) + np.eye(10, dtype=int)[::-1])
+        for matrix in (random_matrix(seed), random_matrix(seed).tril(diagonal=-1) + torch.eye(10).long().flip(0))
         for digit in range(10)
         for value in function(matrix, digit)
     ],
-    "light_on_black": probe_light_on_black,
     "refuse": lambda function: [
         function(*answers_of_any_kind(count, seed=count + 1), share)
         for count, share in [(20, 0.25), (20, 0.0), (40, 0.5), (20, 0.95), (100, 0.03), (3, 0.0)]
     ],
+    "calibrate": lambda function: [
+        function(*shy_logits(200, temperature, seed=8), candidates)
+        for temperature in (0.4, 1.0, 2.5)
+        for candidates in (CANDIDATES, CANDIDATES[::-1], [0.9, 3.1, 0.3])
+    ],
     "average_over_shifts": probe_average_over_shifts,
+    "centred": lambda function: [function(ink) for ink in INK.values()],
 }

@@ -7,21 +7,17 @@ import statistics
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import nn
-from torch.optim.swa_utils import get_ema_avg_fn
 
 from mnist_helpers.exercises.chapter_06 import (
     AFTER,
     BEFORE,
     FEWER,
-    FIVE_LABELS,
-    LOG_PROBS,
     MORE,
-    channels,
+    answer_and_calls,
     exercises,  # noqa: F401
-    random_numbers,
 )
+from mnist_helpers.training import evaluate
 
 
 def cycle(rise=0.3, start=0.0, bend=lambda share: share, rise_length=None, fall_length=None):
@@ -77,124 +73,88 @@ def paired(before, after):
     return standard_error([b - a for a, b in zip(before, after)])
 
 
-def smoothed_with(right, other, reduce=lambda losses: losses.mean()):
-    """The smoothed loss with these targets of the right class and of the others, by epsilon and K."""
-
-    def smoothed_loss(log_probs, labels, epsilon):
-        classes = log_probs.shape[1]
-        target = torch.full(log_probs.shape, float(other(epsilon, classes)))
-        target[range(len(labels)), labels] = float(right(epsilon, classes))
-        return reduce(-(target * log_probs).sum(dim=1))
-
-    return smoothed_loss
-
-
-def right_share(epsilon, classes):
-    return 1 - epsilon + epsilon / classes
-
-
-def other_share(epsilon, classes):
-    return epsilon / classes
-
-
-def norm_with(
-    dims=(0, 2, 3),
-    training_of=lambda training: training,
-    correction=0,
-    running_correction=1,
-    divide=lambda centred, var: centred / (var + 1e-5).sqrt(),
-    move=lambda old, new, momentum: (1 - momentum) * old + momentum * new,
-    result=lambda *answers: answers,
-    collect_in_eval=False,
+def found_with(
+    error=lambda before, after, n: np.sqrt((before.var(1, ddof=1) + after.var(1, ddof=1)) / n),
+    errors=2.0,
+    compare=lambda difference, limit: difference > limit,
+    reduce=np.mean,
+    draw_before=True,
 ):
-    """Batch normalisation, of which one thing is another."""
+    """The power, of which one thing is another."""
 
-    def batch_norm(x, running_mean, running_var, training, momentum):
-        mean, var = running_mean[:, None, None], running_var[:, None, None]
-        if training_of(training):
-            mean, var = x.mean(dims, keepdim=True), x.var(dims, correction=correction, keepdim=True)
-        if training or collect_in_eval:
-            running_mean = move(running_mean, x.mean((0, 2, 3)), momentum)
-            running_var = move(running_var, x.var((0, 2, 3), correction=running_correction), momentum)
-        return result(divide(x - mean, var), running_mean, running_var)
+    def power(spread, gain, seeds, experiments, rng):
+        before = rng.normal(0, spread if draw_before else 0, (experiments, seeds))
+        after = rng.normal(gain, spread, (experiments, seeds))
+        difference = after.mean(axis=1) - before.mean(axis=1)
+        return reduce(compare(difference, errors * error(before, after, seeds)))
 
-    return batch_norm
+    return power
 
 
-def normalised_by(choose):
-    """Batch normalisation that is wrong in the maps of train mode alone, made by choose(x, old and new statistics)."""
+def select(split=lambda n: n * 9 // 10, judge=None, mode=nn.Module.eval, choose=np.argmax, train_on=None):
+    """The choice of a trainer, of which one thing is another."""
 
-    def batch_norm(x, running_mean, running_var, training, momentum):
-        maps, new_mean, new_var = norm_with()(x, running_mean, running_var, training, momentum)
-        if training:
-            old, new, batch = (running_mean, running_var), (new_mean, new_var), (x.mean((0, 2, 3)), biased(x))
-            maps = choose(x, *(value[:, None, None] for pair in (old, new, batch) for value in pair))
-        return maps, new_mean, new_var
+    def best_trainer(images, labels, trainers):
+        cut = split(len(images))
+        correct = []
+        for train in trainers:
+            part = (train_on or (lambda n: slice(0, n)))(cut)
+            model = mode(train(images[part], labels[part]))
+            judged = judge(cut) if judge else slice(cut, None)
+            correct.append((model(images[judged]).argmax(dim=1) == labels[judged]).sum().item())
+        return choose(correct)
 
-    return batch_norm
-
-
-def biased(x):
-    return x.var((0, 2, 3), correction=0)
-
-
-def maps(x, mean, var):
-    return (x - mean) / (var + 1e-5).sqrt()
+    return best_trainer
 
 
-def in_eval(change):
-    """Right in train mode; in eval mode the maps are change(x, mean, variance)."""
-
-    def batch_norm(x, running_mean, running_var, training, momentum):
-        answers = norm_with()(x, running_mean, running_var, training, momentum)
-        if not training:
-            answers = change(x, running_mean[:, None, None], running_var[:, None, None]), running_mean, running_var
-        return answers
-
-    return batch_norm
+def never_trained(images, labels, trainers):
+    return 0
 
 
-def deviation_collected(x, running_mean, running_var, training, momentum):
-    normalised, new_mean, new_var = norm_with()(x, running_mean, running_var, training, momentum)
-    if training:
-        new_var = (1 - momentum) * running_var + momentum * x.std((0, 2, 3))
-    return normalised, new_mean, new_var
+def only_the_first(images, labels, trainers):
+    trainers[0](images[: len(images) * 9 // 10], labels[: len(images) * 9 // 10])
+    return 1
 
 
-def one_variance_collected(x, running_mean, running_var, training, momentum):
-    normalised, new_mean, new_var = norm_with()(x, running_mean, running_var, training, momentum)
-    if training:
-        new_var = (1 - momentum) * running_var + momentum * x.var()
-    return normalised, new_mean, new_var
+def labels_not_cut(images, labels, trainers):
+    return int(np.argmax([len(train(images[: len(images) * 9 // 10], labels).known) for train in trainers]))
 
 
-def maps_in_place(x, running_mean, running_var, training, momentum):
-    normalised, new_mean, new_var = norm_with()(x, running_mean, running_var, training, momentum)
-    return x.copy_(normalised), new_mean, new_var
-
-
-def collected_in_place(x, running_mean, running_var, training, momentum):
-    normalised, new_mean, new_var = norm_with()(x, running_mean, running_var, training, momentum)
-    return normalised, running_mean.copy_(new_mean), running_var.copy_(new_var)
+def letters(low, high, heart, fine):
+    table = {"rate too low": low, "rate too high": high, "learns by heart": heart, "fine": fine}
+    return lambda has: table[has]
 
 
 # exercise: {misconception: what a student who holds it writes}
 WRONG = {
-    "ema": {
-        "shares swapped": lambda average, weight, decay: (1 - decay) * average + decay * weight,
-        "mean of both": lambda average, weight, decay: (average + weight) / 2,
-        "momentum": lambda average, weight, decay: decay * average + weight,
-        "decay twice": lambda average, weight, decay: decay * average + decay * weight,
-        "all of the average kept": lambda average, weight, decay: average + (1 - decay) * weight,
-        "minus": lambda average, weight, decay: decay * average - (1 - decay) * weight,
-        "weight missing": lambda average, weight, decay: decay * average,
-        "average missing": lambda average, weight, decay: (1 - decay) * weight,
-        "old average": lambda average, weight, decay: average,
-        "weight itself": lambda average, weight, decay: weight,
-        "divided by 2": lambda average, weight, decay: (decay * average + (1 - decay) * weight) / 2,
-        "averaged over the weights": lambda average, weight, decay: (decay * average + (1 - decay) * weight).mean(),
-        "0.9 written into it": lambda average, weight, decay: 0.9 * average + 0.1 * weight,
-        "decay to a power": lambda average, weight, decay: average**decay * weight ** (1 - decay),
+    "choose": {
+        "chosen by the test set": lambda validation, test: (np.argmax(test), max(test)),
+        "the best test accuracy reported": lambda validation, test: (np.argmax(validation), max(test)),
+        "validation accuracy reported": lambda validation, test: (np.argmax(validation), max(validation)),
+        "chosen by the mean of both": lambda validation, test: (
+            best := int(np.argmax(np.add(validation, test))),
+            test[best],
+        ),
+        "mean of both reported": lambda validation, test: (
+            best := int(np.argmax(validation)),
+            (validation[best] + test[best]) / 2,
+        ),
+        "mean of all candidates reported": lambda validation, test: (np.argmax(validation), np.mean(test)),
+        "changed places": lambda validation, test: (test[np.argmax(validation)], np.argmax(validation)),
+        "index alone": lambda validation, test: np.argmax(validation),
+        "accuracy alone": lambda validation, test: test[np.argmax(validation)],
+        "counted from 1": lambda validation, test: (np.argmax(validation) + 1, test[np.argmax(validation)]),
+        "always the second": lambda validation, test: (1, test[1] if len(test) > 1 else test[0]),
+    },
+    "run_that": {
+        "high and low exchanged": letters("D", "B", "A", "C"),
+        "fine and by heart exchanged": letters("B", "D", "C", "A"),
+        "always A": letters("A", "A", "A", "A"),
+        "always C": letters("C", "C", "C", "C"),
+        "small letters": letters("b", "d", "a", "c"),
+        "numbers": letters(1, 3, 0, 2),
+        "two letters": letters("BD", "D", "A", "C"),
+        "empty": letters("", "D", "A", "C"),
     },
     "rate_at": {
         "top in the middle": cycle(rise=0.5),
@@ -283,97 +243,48 @@ WRONG = {
         "square forgotten": lambda spread, gain: math.ceil(8 * spread / gain),
         "exchanged": lambda spread, gain: math.ceil(8 * (gain / spread) ** 2),
         "divided by n": lambda spread, gain: math.ceil(4 * spread / gain),
+        "one too many at the limit": lambda spread, gain: int(8 * (spread / gain) ** 2) + 1,
         "always 21": lambda spread, gain: 21,
         "something else": lambda spread, gain: 50,
     },
-    "smoothed_loss": {
-        "not smoothed": lambda log_probs, labels, epsilon: F.nll_loss(log_probs, labels),
-        "over the wrong classes": smoothed_with(lambda e, k: 1 - e, lambda e, k: e / (k - 1)),
-        "right class without its part": smoothed_with(lambda e, k: 1 - e, other_share),
-        "nothing spread": smoothed_with(lambda e, k: 1 - e, lambda e, k: 0),
-        "K - 1 for the others only": smoothed_with(right_share, lambda e, k: e / (k - 1)),
-        "nothing taken away": smoothed_with(lambda e, k: 1 + e / k, other_share),
-        "1 and epsilon / 9": smoothed_with(lambda e, k: 1, lambda e, k: e / (k - 1)),
-        "1 and epsilon / 10": smoothed_with(lambda e, k: 1, other_share),
-        "epsilon each": smoothed_with(lambda e, k: 1, lambda e, k: e),
-        "epsilon for each wrong class": smoothed_with(lambda e, k: 1 - e, lambda e, k: e),
-        "shares exchanged": lambda log_probs, labels, epsilon: F.cross_entropy(
-            log_probs, labels, label_smoothing=1 - epsilon
+    "best_trainer": {
+        "judged on the images that it learnt from": select(judge=lambda cut: slice(0, cut)),
+        "trained on everything": select(train_on=lambda cut: slice(None)),
+        "first tenth held out": select(
+            train_on=lambda cut: slice(cut // 9, None), judge=lambda cut: slice(0, cut // 9)
         ),
-        "spread part alone": smoothed_with(other_share, other_share),
-        "wrong classes alone": smoothed_with(lambda e, k: 0, other_share),
-        "minus": smoothed_with(lambda e, k: 1 - e - e / k, lambda e, k: -e / k),
-        "sum": smoothed_with(right_share, other_share, reduce=torch.sum),
-        "one loss an image": smoothed_with(right_share, other_share, reduce=lambda losses: losses),
-        "sign": smoothed_with(right_share, other_share, reduce=lambda losses: -losses.mean()),
-        "mean over the classes too": lambda log_probs, labels, epsilon: (
-            F.cross_entropy(log_probs, labels, label_smoothing=epsilon) / log_probs.shape[1]
-        ),
-        "probabilities smoothed": lambda log_probs, labels, epsilon: F.nll_loss(
-            ((1 - epsilon) * log_probs.exp() + epsilon / log_probs.shape[1]).log(), labels
-        ),
-        "probabilities in the loss": lambda log_probs, labels, epsilon: smoothed_with(right_share, other_share)(
-            log_probs.exp(), labels, epsilon
-        ),
-        "ten classes written into it": smoothed_with(lambda e, k: 1 - e + e / 10, lambda e, k: e / 10),
-        "0.3 written into it": smoothed_with(lambda e, k: 0.7 + 0.3 / k, lambda e, k: 0.3 / k),
-        "0.7 written into it": smoothed_with(lambda e, k: (0.7 if e else 1) + e / k, other_share),
-        "two mistakes at once": smoothed_with(lambda e, k: 1 - e, lambda e, k: 0, reduce=torch.sum),
+        "half held out": select(split=lambda n: n // 2),
+        "in train mode": select(mode=nn.Module.train),
+        "the worst": select(choose=np.argmin),
+        "how many are right": select(choose=max),
+        "all counts": select(choose=list),
+        "counted from 1": select(choose=lambda correct: np.argmax(correct) + 1),
+        "never trained": never_trained,
+        "only the first": only_the_first,
+        "labels not cut": labels_not_cut,
     },
-    "batch_norm": {
-        "running values in train mode": norm_with(training_of=lambda training: False),
-        "running variance in train mode": normalised_by(lambda x, *s: maps(x, s[4], s[1])),
-        "running mean in train mode": normalised_by(lambda x, *s: maps(x, s[0], s[5])),
-        "new running values in train mode": normalised_by(lambda x, *s: maps(x, s[2], s[3])),
-        "n - 1 in the maps": norm_with(correction=1),
-        "all channels together": norm_with(dims=(0, 1, 2, 3)),
-        "each map": norm_with(dims=(2, 3)),
-        "each image": norm_with(dims=(1, 2, 3), correction=1),
-        "each pixel": norm_with(dims=(0,)),
-        "over the channels": norm_with(dims=(1,), correction=1),
-        "divided by the variance": norm_with(divide=lambda centred, var: centred / (var + 1e-5)),
-        "0.00001 outside of the root": norm_with(divide=lambda centred, var: centred / (var.sqrt() + 1e-5)),
-        "0.00001 forgotten": norm_with(divide=lambda centred, var: centred / var.sqrt()),
-        "multiplied": norm_with(divide=lambda centred, var: centred * (var + 1e-5).sqrt()),
-        "mean alone": norm_with(divide=lambda centred, var: centred),
-        "deviation alone": normalised_by(lambda x, *s: x / (s[5] + 1e-5).sqrt()),
-        "parentheses": normalised_by(lambda x, *s: x - s[4] / (s[5] + 1e-5).sqrt()),
-        "sign": norm_with(divide=lambda centred, var: -centred / (var + 1e-5).sqrt()),
-        "not normalised": normalised_by(lambda x, *s: x),
-        "two mistakes at once": norm_with(dims=(2, 3), divide=lambda centred, var: centred),
-        "nothing collected": norm_with(move=lambda old, new, momentum: old),
-        "only the last batch collected": norm_with(move=lambda old, new, momentum: new),
-        "momentum on the wrong side": norm_with(move=lambda old, new, momentum: new.lerp(old, momentum)),
-        "mean of both": norm_with(move=lambda old, new, momentum: (old + new) / 2),
-        "running values grow": norm_with(move=lambda old, new, momentum: old + momentum * new),
-        "running mean is a sum": norm_with(move=lambda old, new, momentum: old + new),
-        "running variance by n": norm_with(running_correction=0),
-        "running standard deviation": deviation_collected,
-        "one running variance": one_variance_collected,
-        "batch in eval mode": norm_with(training_of=lambda training: True),
-        "collected in eval mode": norm_with(collect_in_eval=True),
-        "variance as deviation in eval mode": in_eval(lambda x, mean, var: (x - mean) / var),
-        "not normalised in eval mode": in_eval(lambda x, mean, var: x),
-        "a scale too many in eval mode": in_eval(lambda x, mean, var: 2 * maps(x, mean, var)),
-        "x in place": maps_in_place,
-        "running values in place": collected_in_place,
-        "maps alone": norm_with(result=lambda maps, mean, var: maps),
-        "two things": norm_with(result=lambda maps, mean, var: (mean, var)),
-        "another order": norm_with(result=lambda maps, mean, var: (mean, var, maps)),
-        "0.25 written into it": norm_with(move=lambda old, new, momentum: 0.75 * old + 0.25 * new),
-        "squeezed": norm_with(result=lambda maps, mean, var: (maps.squeeze(), mean, var)),
+    "power": {
+        "standard error of one mean": found_with(lambda before, after, n: np.sqrt(before.var(1, ddof=1) / n)),
+        "standard deviations": found_with(
+            lambda before, after, n: np.hypot(before.std(1, ddof=1), after.std(1, ddof=1))
+        ),
+        "divided by n": found_with(lambda b, a, n: np.hypot(b.std(1, ddof=1), a.std(1, ddof=1)) / n),
+        "ddof=0": found_with(lambda before, after, n: np.sqrt((before.var(1) + after.var(1)) / n)),
+        "errors added": found_with(lambda b, a, n: (b.std(1, ddof=1) + a.std(1, ddof=1)) / np.sqrt(n)),
+        "one standard error": found_with(errors=1.0),
+        "three standard errors": found_with(errors=3.0),
+        "not found": found_with(compare=lambda difference, limit: difference <= limit),
+        "the difference alone": found_with(compare=lambda difference, limit: difference > 0),
+        "losses count too": found_with(compare=lambda difference, limit: abs(difference) > limit),
+        "count": found_with(reduce=np.sum),
+        "one an experiment": found_with(reduce=lambda found: found),
+        "nothing drawn before": found_with(draw_before=False),
+        "always half": lambda spread, gain, seeds, experiments, rng: 0.5,
+        "spread known, root forgotten": lambda spread, gain, seeds, experiments, rng: np.mean(
+            rng.normal(gain, spread, experiments) > 2 * spread
+        ),
     },
 }
-
-
-def average_in_place(average, weight, decay):
-    average.mul_(decay).add_(weight, alpha=1 - decay)
-    return average
-
-
-def looped_average(average, weight, decay):
-    pairs = zip(average.flatten().tolist(), weight.flatten().tolist())
-    return np.array([decay * old + (1 - decay) * new for old, new in pairs]).reshape(average.shape)
 
 
 def looped_cycle(step, steps, highest):
@@ -413,63 +324,54 @@ def seeds_by_bisection(spread, gain):
     return bisect.bisect_left(range(10_000), True, key=lambda n: n > 0 and 2 * spread * (2 / n) ** 0.5 <= gain)
 
 
-def looped_smoothing(log_probs, labels, epsilon):
-    total = 0.0
-    for row, label in zip(log_probs.tolist(), labels.tolist()):
-        for place, log_prob in enumerate(row):
-            total -= (epsilon / len(row) + (1 - epsilon) * (place == label)) * log_prob
-    return total / len(labels)
+def looped_choice(validation_accuracies, test_accuracies):
+    best = 0
+    for index, accuracy in enumerate(validation_accuracies):
+        if accuracy > validation_accuracies[best]:
+            best = index
+    return [best, test_accuracies[best]]
 
 
-def smoothing_by_numpy(log_probs, labels, epsilon):
-    target = (1 - epsilon) * np.eye(log_probs.shape[1])[labels.numpy()] + epsilon / log_probs.shape[1]
-    return -np.einsum("nk,nk->n", target, log_probs.numpy()).mean()
+def letters_by_if(has):
+    if has == "fine":
+        return "C"
+    if "rate" in has:
+        return "B" if has.endswith("low") else "D"
+    return "A"
 
 
-def two_losses(log_probs, labels, epsilon):
-    return (1 - epsilon) * F.nll_loss(log_probs, labels) - epsilon * log_probs.mean()
+def trainer_by_evaluate(images, labels, trainers):
+    held_out = len(images) // 10
+    results = []
+    for number, train in enumerate(trainers):
+        model = train(images[:-held_out], labels[:-held_out])
+        results.append((evaluate(model, images[-held_out:], labels[-held_out:])[1], number))
+    return max(results)[1]
 
 
-def norm_by_layer(x, running_mean, running_var, training, momentum):
-    layer = nn.BatchNorm2d(x.shape[1], affine=False, momentum=momentum).train(training)
-    layer.running_mean.copy_(running_mean)
-    layer.running_var.copy_(running_var)
-    return layer(x), layer.running_mean, layer.running_var
+def looped_power(spread, gain, seeds, experiments, rng):
+    found = 0
+    for _ in range(experiments):
+        before = rng.normal(0, spread, seeds)
+        after = rng.normal(gain, spread, seeds)
+        error = math.sqrt(statistics.variance(before) / seeds + statistics.variance(after) / seeds)
+        found += statistics.fmean(after) - statistics.fmean(before) > 2 * error
+    return found / experiments
 
 
-def norm_by_numpy(x, running_mean, running_var, training, momentum):
-    x, mean, var = x.numpy(), running_mean.numpy().copy(), running_var.numpy().copy()
-    used_mean, used_var = mean, var
-    if training:
-        used_mean, used_var = x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))
-        mean += momentum * (used_mean - mean)
-        var += momentum * (x.var(axis=(0, 2, 3), ddof=1) - var)
-    deviation = np.sqrt(used_var + 1e-5)
-    return (x - used_mean.reshape(1, -1, 1, 1)) / deviation.reshape(1, -1, 1, 1), mean, var
-
-
-def looped_norm(x, running_mean, running_var, training, momentum):
-    normalised, means, variances = torch.empty_like(x), running_mean.tolist(), running_var.tolist()
-    for channel in range(x.shape[1]):
-        values = x[:, channel]
-        mean, var = means[channel], variances[channel]
-        if training:
-            mean, var = values.mean().item(), ((values - values.mean()) ** 2).mean().item()
-            n = values.numel()
-            means[channel] = (1 - momentum) * means[channel] + momentum * mean
-            variances[channel] = (1 - momentum) * variances[channel] + momentum * var * n / (n - 1)
-        normalised[:, channel] = (values - mean) / (var + 0.00001) ** 0.5
-    return [normalised, means, variances]
+def power_by_torch(spread, gain, seeds, experiments, rng):
+    before, after = spread * torch.randn(seeds, experiments), gain + spread * torch.randn(seeds, experiments)
+    error = ((before.var(0) + after.var(0)) / seeds).sqrt()
+    return (after.mean(0) - before.mean(0) >= 2 * error).double().mean()
 
 
 RIGHT = {
-    "ema": [
-        average_in_place,
-        looped_average,
-        lambda average, weight, decay: average + (1 - decay) * (weight - average),
-        lambda average, weight, decay: get_ema_avg_fn(decay)(average, weight, 0),
-        lambda average, weight, decay: weight.numpy() * (1 - decay) + average.numpy() * decay,
+    "choose": [
+        looped_choice,
+        lambda validation, test: max(enumerate(test), key=lambda pair: validation[pair[0]]),
+        lambda validation, test: (torch.tensor(validation).argmax(), np.array(test)[validation.index(max(validation))]),
     ],
+    "run_that": [letters("B", "D", "A", "C"), letters_by_if],
     "rate_at": [
         looped_cycle,
         lambda step, steps, highest: np.interp(step, [0, 3 * steps / 10, steps], [0, highest, 0]),
@@ -482,23 +384,22 @@ RIGHT = {
         seeds_by_bisection,
         lambda spread, gain: np.ceil(2 * (2 * spread / gain) ** 2),
         lambda spread, gain: -int(-8 * spread**2 // gain**2),
-        lambda spread, gain: int(8 * (spread / gain) ** 2) + 1,
+        lambda spread, gain: math.ceil(8 * spread**2 / gain**2),
     ],
-    "smoothed_loss": [
-        looped_smoothing,
-        smoothing_by_numpy,
-        two_losses,
-        lambda log_probs, labels, epsilon: F.cross_entropy(log_probs, labels, label_smoothing=epsilon),
-        lambda log_probs, labels, epsilon: smoothed_with(right_share, other_share)(log_probs.double(), labels, epsilon),
-    ],
-    "batch_norm": [norm_by_layer, norm_by_numpy, looped_norm, norm_with()],
+    "best_trainer": [select(), trainer_by_evaluate, select(choose=lambda correct: torch.tensor(correct).argmax())],
+    "power": [looped_power, power_by_torch, found_with()],
 }
 
 
 # exercise: what a function gives on many inputs; two functions with equal results behave alike
 PROBES = {
-    "ema": lambda function: [
-        function(*random_numbers(2, 3, 2, seed=seed), decay) for seed, decay in enumerate([0.0, 0.3, 0.9, 0.99, 1.0])
+    "choose": lambda function: [
+        value
+        for validation, test in [([0.96, 0.97, 0.95], [0.95, 0.94, 0.96]), ([0.9], [0.8]), ([0.1, 0.2], [0.4, 0.3])]
+        for value in function(validation, test)
+    ],
+    "run_that": lambda function: [
+        "ABCD".index(function(has)) for has in ("rate too low", "rate too high", "learns by heart", "fine")
     ],
     "rate_at": lambda function: [
         function(step, steps, highest)
@@ -513,19 +414,14 @@ PROBES = {
     "seeds_needed": lambda function: [
         function(spread, gain) for spread in (0.03, 0.07, 0.2, 1.1) for gain in (0.02, 0.09, 0.4)
     ],
-    "smoothed_loss": lambda function: [
-        function(log_probs, labels, epsilon)
-        for epsilon in (0.0, 0.05, 0.4, 1.0)
-        for log_probs, labels in [
-            (LOG_PROBS, FIVE_LABELS),
-            (LOG_PROBS[:1], FIVE_LABELS[:1]),
-            (random_numbers(2, 3, seed=3).log_softmax(dim=1), torch.tensor([2, 0])),
-        ]
-    ],
-    "batch_norm": lambda function: [
+    "best_trainer": lambda function: [
         value
-        for shape, momentum in [((4, 3, 5, 6), 0.25), ((1, 2, 3, 4), 0.1), ((2, 5, 2, 2), 0.6)]
-        for training in (True, False)
-        for value in function(*channels(shape, seed=shape[0]), training, momentum)
+        for count in (200, 100, 50)
+        for answer, trainers in [answer_and_calls(function, count, [(1.0, 0.3), (0.4, 0.7), (0.9, 0.5)])]
+        for value in [answer, *(len(ids) for trainer in trainers for ids, _ in trainer.calls)]
+    ],
+    "power": lambda function: [
+        function(spread, gain, seeds, 2000, np.random.default_rng(7))
+        for spread, gain, seeds in [(1.0, 1.5, 4), (0.3, 0.3, 9), (1.0, 0.2, 20)]
     ],
 }

@@ -4,9 +4,19 @@ import math
 import statistics
 
 import numpy as np
+import pandas as pd
 import torch
 
-from mnist_helpers.exercises.chapter_08 import IMAGES, LABELS, ORDER, exercises  # noqa: F401
+from mnist_helpers.exercises.chapter_08 import (
+    IMAGES,
+    LABELS,
+    ORDER,
+    PROFILE,
+    SLOWER,
+    TABLE,
+    exercises,  # noqa: F401
+    pretended_jobs,
+)
 
 
 def by_round(old, new):
@@ -62,15 +72,108 @@ def one_by_one(images, labels, order, size):
     return [(torch.stack(pictures), torch.stack(classes)) for pictures, classes in batches]
 
 
+def own_times(profile):
+    own = {}
+    for name, _, _, time in profile:
+        own[name] = own.get(name, 0) + time
+    return own
+
+
+def largest(times):
+    name = max(times, key=times.get)
+    return name, times[name] / sum(times.values())
+
+
+def single_row(profile):
+    name, _, _, own = max(profile, key=lambda row: row[3])
+    return name, own / sum(row[3] for row in profile)
+
+
+def sorted_own(profile):
+    frame = pd.DataFrame(profile, columns=["name", "calls", "total", "own"])
+    own = frame.groupby("name")["own"].sum().sort_values(ascending=False)
+    return own.index[0], own.iloc[0] / own.sum()
+
+
+def fitting(table, memory):
+    return [row for row in table if row[2] <= memory]
+
+
+def fast_enough(table, best, share=0.95):
+    return min((size for size, seconds, _ in table if size / seconds >= share * best), default=0)
+
+
+def best_of(table):
+    return max(size / seconds for size, seconds, _ in table)
+
+
+def sorted_choice(table, memory):
+    fast = pd.DataFrame(table, columns=["size", "seconds", "megabytes"]).query("megabytes <= @memory")
+    images = fast["size"] / fast["seconds"]
+    return fast["size"][images >= 0.95 * images.max()].min()
+
+
+def timed_in_turns(jobs, rounds, clock, warm_up=1, work=list, inside=True):
+    for _ in range(warm_up):
+        for job in jobs.values():
+            list(job())
+    seconds = {name: [] for name in jobs}
+    for _ in range(rounds):
+        for name, job in jobs.items():
+            start = clock()
+            batches = job()
+            if inside:
+                work(batches)
+            seconds[name].append(clock() - start)
+            if not inside:
+                work(batches)
+    return seconds
+
+
+def sum_of_lengths(batches):
+    return sum(map(len, batches))
+
+
+def one_after_the_other(jobs, rounds, clock):
+    seconds = {name: [] for name in jobs}
+    for name, job in jobs.items():
+        list(job())
+        for _ in range(rounds):
+            start = clock()
+            list(job())
+            seconds[name].append(clock() - start)
+    return seconds
+
+
+def as_given(jobs, rounds, clock):
+    """The broken code of the prompt."""
+    seconds = {name: [] for name in jobs}
+    for name, job in jobs.items():
+        for _ in range(rounds):
+            start = clock()
+            job()
+            seconds[name].append(clock() - start)
+    return seconds
+
+
+def rotated(jobs, rounds, clock):
+    names = list(jobs)
+    for name in names:
+        for _ in jobs[name]():
+            pass
+    seconds = {name: [] for name in names}
+    for number in range(rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            start = clock()
+            for _ in jobs[name]():
+                pass
+            seconds[name] += [clock() - start]
+    return seconds
+
+
 # exercise: {misconception: what a student who holds it writes}
 WRONG = {
-    "throughput": {
-        "seconds an image": lambda images, seconds: seconds / images,
-        "batches a second": lambda images, seconds: images / seconds // 64,
-        "multiplied": lambda images, seconds: images * seconds,
-        "whole numbers": lambda images, seconds: images // seconds,
-        "the images alone": lambda images, seconds: [images],
-    },
     "speedup": {
         "ratio of means": lambda old, new: np.mean(old) / np.mean(new),
         "mean of ratios": lambda old, new: np.mean(by_round(old, new)),
@@ -94,6 +197,16 @@ WRONG = {
         "one byte or four": lambda shape, dtype: math.prod(shape) * (1 if dtype == torch.uint8 else 4) / 1e6,
         "four axes": lambda shape, dtype: math.prod(shape) * (dtype.itemsize if len(shape) == 4 else 0) / 1e6,
     },
+    "slowest": {
+        "total times": lambda profile: largest({name: total for name, _, total, _ in profile}),
+        "most calls": lambda profile: (max(profile, key=lambda row: row[1])[0], 0.13),
+        "one row": single_row,
+        "time in place of a share": lambda profile: (largest(own_times(profile))[0], max(own_times(profile).values())),
+        "share of the total": lambda profile: (largest(own_times(profile))[0], largest(own_times(profile))[1] / 2.42),
+        "the name alone": lambda profile: largest(own_times(profile))[0],
+        "the share first": lambda profile: largest(own_times(profile))[::-1],
+        "always the convolution": lambda profile: ("convolution", 0.31),
+    },
     "conv_multiply_adds": {
         "output as large as the input": lambda w, image: math.prod(w) * math.prod(image),
         "a place too few": lambda w, image: math.prod(w) * (image[0] - w[2]) * (image[1] - w[3]),
@@ -107,6 +220,20 @@ WRONG = {
         "batch of 64": lambda w, image: 64 * math.prod(w) * (image[0] - w[2] + 1) * (image[1] - w[3] + 1),
         "12 written into it": lambda w, image: math.prod(w) * 64,
         "square kernel": lambda w, image: math.prod(w) * (image[0] - w[2] + 1) * (image[1] - w[2] + 1),
+    },
+    "choose_batch_size": {
+        "highest throughput that fits": lambda table, memory: max(fitting(table, memory), key=lambda r: r[0] / r[1])[0],
+        "highest throughput": lambda table, memory: max(table, key=lambda r: r[0] / r[1])[0],
+        "fastest step": lambda table, memory: min(fitting(table, memory), key=lambda r: r[1])[0],
+        "memory forgotten": lambda table, memory: fast_enough(table, best_of(table)),
+        "best of all, smallest that fits": lambda table, memory: fast_enough(fitting(table, memory), best_of(table)),
+        "less than the memory": lambda table, memory: fast_enough(
+            [r for r in table if r[2] < memory], best_of(fitting(table, memory))
+        ),
+        "half is enough": lambda table, memory: fast_enough(
+            fitting(table, memory), best_of(fitting(table, memory)), 0.5
+        ),
+        "row of the table": lambda table, memory: [row for row in table if row[0] == 256][:1],
     },
     "amdahl": {
         "factor alone": lambda share, factor: factor,
@@ -139,11 +266,21 @@ WRONG = {
         "images alone": lambda images, labels, order, size: list(images[order].split(size)),
         "one batch": lambda images, labels, order, size: [(images[order], labels[order])],
     },
+    "measure": {
+        "as given": as_given,
+        "no warm-up": lambda jobs, rounds, clock: timed_in_turns(jobs, rounds, clock, warm_up=0),
+        "one after the other": one_after_the_other,
+        "the work after the clock": lambda jobs, rounds, clock: timed_in_turns(jobs, rounds, clock, inside=False),
+        "the warm-up counts as a round": lambda jobs, rounds, clock: timed_in_turns(jobs, rounds - 1, clock),
+        "means alone": lambda jobs, rounds, clock: {
+            name: sum(times) / rounds for name, times in timed_in_turns(jobs, rounds, clock).items()
+        },
+        "lists without names": lambda jobs, rounds, clock: list(timed_in_turns(jobs, rounds, clock).values()),
+    },
 }
 
 # exercise: right answers, in other styles
 RIGHT = {
-    "throughput": [lambda images, seconds: 1 / (seconds / images), lambda i, s: torch.tensor(i) / s],
     "speedup": [
         lambda old, new: np.median(old) / np.median(new),
         lambda old, new: 1 / (statistics.median(new) / statistics.median(old)),
@@ -153,11 +290,19 @@ RIGHT = {
         lambda shape, dtype: math.prod(shape) * torch.empty(0, dtype=dtype).element_size() / 1e6,
         lambda shape, dtype: torch.empty(shape, dtype=dtype, device="meta").nbytes / 1e6,
     ],
+    "slowest": [sorted_own, lambda profile: list(largest(own_times(profile)))],
     "conv_multiply_adds": [
         lambda w, image: math.prod(w) * (image[0] - w[2] + 1) * (image[1] - w[3] + 1),
         lambda w, image: math.prod(w) * torch.nn.Conv2d(w[1], 1, w[2:])(torch.zeros(1, w[1], *image)).numel(),
     ],
+    "choose_batch_size": [
+        sorted_choice,
+        lambda table, memory: fast_enough(fitting(table, memory), best_of(fitting(table, memory))),
+    ],
     "amdahl": [
+        lambda share, factor: factor / (factor * (1 - share) + share),
+        lambda share, factor: 1 / (1 - share * (1 - 1 / factor)),
+        lambda share, factor: factor / (factor - share * (factor - 1)),
         lambda share, factor: 1 / ((1 - share) + share * (1 / factor)),
         lambda share, factor: 100 / (100 * (1 - share) + 100 * share / factor),
     ],
@@ -167,7 +312,24 @@ RIGHT = {
         lambda images, labels, order, size: [(images[chosen], labels[chosen]) for chosen in order.split(size)],
         lambda images, labels, order, size: zip(images[order].split(size), labels[order].split(size)),
     ],
+    "measure": [
+        timed_in_turns,
+        rotated,
+        lambda jobs, rounds, clock: timed_in_turns(jobs, rounds, clock, warm_up=3, work=sum_of_lengths),
+    ],
 }
+
+
+def probe_measure(function):
+    jobs, clock, log = pretended_jobs()
+    seconds = function(jobs, 3, clock)
+    return [*seconds.values(), [["old", "new", "newest"].index(name) for name in log[-9:]]]
+
+
+def probe_slowest(function):
+    names = sorted({name for name, *_ in PROFILE})
+    answers = [function(PROFILE), function(PROFILE[:5]), function(PROFILE[2:4])]
+    return [value for name, share in answers for value in (names.index(name), share)]
 
 
 def probe_batches(function):
@@ -180,7 +342,6 @@ def probe_batches(function):
 
 # exercise: what a function gives on many inputs; two functions with equal results behave alike
 PROBES = {
-    "throughput": lambda function: [function(60_000, 8), function(1, 4), function(10, 3)],
     "speedup": lambda function: [
         function([8.0, 40.0, 9.0], [3.0, 2.0, 4.0]),
         function([4.0, 1.0, 2.0, 3.0], [1.0, 1.0, 1.0, 9.0]),
@@ -190,12 +351,15 @@ PROBES = {
         for shape in [(60_000, 1, 28, 28), (3000, 2000), (70_000,)]
         for dtype in [torch.float32, torch.uint8, torch.float64]
     ],
+    "slowest": probe_slowest,
     "conv_multiply_adds": lambda function: [
         function(weight, image)
         for weight, image in [((20, 10, 5, 5), (12, 12)), ((10, 1, 5, 5), (28, 28)), ((4, 3, 2, 5), (9, 8))]
     ],
-    "amdahl": lambda function: [
-        function(share, factor) for share in (0, 0.3, 0.5, 0.9) for factor in (1, 2, 5, float("inf"))
+    "choose_batch_size": lambda function: [
+        function(table, memory) for table, memory in [(TABLE, 1000), (TABLE, 250), (TABLE, 205), (SLOWER, 1000)]
     ],
+    "amdahl": lambda function: [function(share, factor) for share in (0, 0.3, 0.5, 0.9) for factor in (1, 2, 5, 1e6)],
     "batches_in_order": probe_batches,
+    "measure": probe_measure,
 }

@@ -1,23 +1,28 @@
 """09_deployment: the misconceptions that the checkers know, right answers in other styles, probes for the mutants."""
 
+import warnings
+
 import numpy as np
 import torch
 
+from mnist_helpers import export
 from mnist_helpers.exercises.chapter_09 import (
     ACTIVATIONS,
     CONFIDENCE,
-    LOGITS,
+    CONFIDENCE_TABLE,
     ONE,
     OTHER,
+    PICTURES,
     VALUES,
     WEIGHT,
     exercises,  # noqa: F401
-    random_array,
+    pretended_file,
     random_probabilities,
 )
 from mnist_helpers.exercises.chapter_09 import (
     RIGHT as RIGHT_ANSWERS,
 )
+from mnist_helpers.onnx_file import InferenceSession
 
 
 def parity_by_loop(one, other):
@@ -26,34 +31,6 @@ def parity_by_loop(one, other):
         largest = max(largest, max(abs(a - b) for a, b in zip(row, found)))
         changed += int(np.argmax(row)) != int(np.argmax(found))
     return largest, changed
-
-
-def powers(logits):
-    return np.exp(logits)
-
-
-def naive_softmax(logits):
-    return powers(logits) / powers(logits).sum(axis=1, keepdims=True)
-
-
-def shifted_by_all(logits):
-    moved = np.exp(logits - logits.max())
-    with np.errstate(all="ignore"):
-        return moved / moved.sum(axis=1, keepdims=True)
-
-
-def shifted_by_smallest(logits):
-    return naive_softmax(logits - logits.min(axis=1, keepdims=True))
-
-
-def quiet(function):
-    """The same function without NumPy's warnings."""
-
-    def silent(*arguments):
-        with np.errstate(all="ignore"):
-            return function(*arguments)
-
-    return silent
 
 
 def whole(values, scale, zero_point):
@@ -77,6 +54,39 @@ def product(images, weight, rounding=np.rint, kind=np.int32, which=(0, 1), back=
     return result
 
 
+def padded(run, images, size, front=False):
+    empty = np.zeros((-len(images) % size, 28, 28), dtype=images.dtype)
+    whole_batches = np.concatenate([empty, images] if front else [images, empty])
+    return np.concatenate([run(batch) for batch in np.split(whole_batches, len(whole_batches) // size)])
+
+
+def overlapping(run, images, size):
+    """Take the last batch from the end of the images, so that some are answered twice."""
+    many = np.concatenate([images] * size)
+    starts = [*range(0, len(images) - size, size), max(len(images) - size, 0)]
+    return np.concatenate([run(many[start : start + size]) for start in starts])
+
+
+def one_at_a_time(run, images, size):
+    return np.stack([run(np.stack([image] * size))[0] for image in images])
+
+
+def exported(model, images, path, fixed=False):
+    options = {"verbose": False, "external_data": False} | ({} if fixed else {"dynamic_shapes": ({0: "batch"},)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(model, (images,), path, **options)
+    session = InferenceSession(path, providers=["CPUExecutionProvider"])
+    found = session.run(None, {session.get_inputs()[0].name: images.numpy()})[0]
+    with torch.no_grad():
+        return float(np.abs(found - model(images).numpy()).max())
+
+
+def with_the_courses_export(model, images, path):
+    export.to_onnx(model, images, path)
+    return (export.run_onnx(path, images) - model.eval()(images)).abs().max()
+
+
 WRONG = {
     "parity": {
         "the other order": lambda one, other: parity_by_loop(one, other)[::-1],
@@ -87,16 +97,17 @@ WRONG = {
         "the mean difference": lambda a, b: (np.abs(a - b).mean(), (a.argmax(1) != b.argmax(1)).sum()),
         "without abs": lambda a, b: ((a - b).max(), (a.argmax(1) != b.argmax(1)).sum()),
     },
-    "softmax": {
-        "over all numbers": lambda logits: powers(logits) / powers(logits).sum(),
-        "over the images": lambda logits: powers(logits) / powers(logits).sum(axis=0),
-        "its logarithm": lambda logits: np.log(naive_softmax(logits)),
-        "powers alone": powers,
-        "divided by the largest": lambda logits: powers(logits) / powers(logits).max(axis=1, keepdims=True),
-        "without powers": lambda logits: logits / logits.sum(axis=1, keepdims=True),
-        "naive": quiet(naive_softmax),
-        "the largest of all rows subtracted": quiet(shifted_by_all),
-        "the smallest subtracted": quiet(shifted_by_smallest),
+    "choose_threshold": {
+        "the highest": lambda table, allowed: max(t for t, kept, wrong in table if wrong / kept <= allowed),
+        "less than allowed": lambda table, allowed: min([t for t, k, w in table if w / k < allowed], default=1),
+        "share of all images": lambda table, allowed: (
+            min(t for t, kept, wrong in table if wrong / max(k for _, k, _ in table) <= allowed)
+            + 0.2 * (allowed == 0.02)
+        ),
+        "the first row that fits": lambda table, allowed: next(t for t, k, w in table if w / k <= allowed),
+        "the whole row": lambda table, allowed: next(row for row in table if row[2] / row[1] <= allowed),
+        "the share itself": lambda table, allowed: max(w / k for t, k, w in table if w / k <= allowed),
+        "the share of right ones": lambda table, allowed: min(t for t, k, w in table if 1 - w / k >= allowed),
     },
     "quantise": {
         "without the zero point": lambda values, scale, zero: np.rint(values / scale),
@@ -109,6 +120,9 @@ WRONG = {
         "wrapped": lambda values, scale, zero: whole(values, scale, zero).astype(int) % 256,
         "not clipped": whole,
         "with a sign": lambda values, scale, zero: np.clip(whole(values, scale, zero), -128, 127),
+        "flattened": lambda values, scale, zero: (
+            np.clip(whole(values, scale, zero), 0, 255).astype(np.uint8).reshape(-1)
+        ),
         "too wide": lambda values, scale, zero: np.clip(whole(values, scale, zero), 0, 255).astype(int),
     },
     "cost": {
@@ -122,6 +136,16 @@ WRONG = {
         "mistakes for nothing": lambda c, r, t, fee, loss: ((c < t) * fee).mean(),
         "right ones cost": lambda c, r, t, fee, loss: ((c < t) * fee + ((c >= t) & r) * loss).mean(),
     },
+    "fixed_batches": {
+        "the rest forgotten": lambda run, images, size: np.concatenate(
+            [np.zeros((0, 10)), *(run(images[i : i + size]) for i in range(0, len(images) - size + 1, size))]
+        ),
+        "answers to the padding": lambda run, images, size: padded(run, images, size),
+        "padded in front": lambda run, images, size: padded(run, images, size, front=True)[: len(images)],
+        "cut at the front": lambda run, images, size: padded(run, images, size)[-len(images) :],
+        "the last batch again": lambda run, images, size: overlapping(run, images, size)[: len(images)],
+        "a list of batches": lambda run, images, size: padded(run, images, size).reshape(-1, size, 10),
+    },
     "whole_number_product": {
         "exact": lambda images, weight: images @ weight.T,
         "turned": lambda images, weight: product(images, weight).T,
@@ -134,15 +158,25 @@ WRONG = {
         "the weight alone": lambda images, weight: product(images, weight, which=(1,), back=(1,)),
         "255 steps": lambda images, weight: product(images, weight, steps=255),
     },
+    "export_and_compare": {
+        "train mode, compared in eval mode": lambda model, images, path: (
+            exported(model.train(), images, path) * 0 + model.planted
+        ),
+        "fixed batch": lambda model, images, path: exported(model.eval(), images, path, fixed=True),
+        "nothing written": lambda model, images, path: 0.25,
+        "not compared": lambda model, images, path: 0 * exported(model.eval(), images, path),
+        "an empty file": lambda model, images, path: path.write_bytes(b""),
+        "the mean of both": lambda model, images, path: 0.5 * exported(model.eval(), images, path),
+    },
 }
 RIGHT = {
     "parity": [
         parity_by_loop,
         lambda one, other: [float(abs(one - other).max()), int(np.sum(one.argmax(-1) != other.argmax(-1)))],
     ],
-    "softmax": [
-        lambda logits: torch.from_numpy(logits).log_softmax(dim=1).exp().numpy(),
-        lambda logits: torch.from_numpy(logits).softmax(dim=1),
+    "choose_threshold": [
+        lambda table, allowed: [t for t, kept, wrong in sorted(table) if wrong <= allowed * kept + 1e-9][0],
+        lambda table, allowed: np.min([t for t, kept, wrong in table if 1 - wrong / kept >= 1 - allowed - 1e-12]),
     ],
     "quantise": [
         lambda values, scale, zero: np.uint8(np.minimum(np.maximum(np.round(values / scale) + zero, 0), 255)),
@@ -152,18 +186,27 @@ RIGHT = {
         kept_cost,
         lambda c, r, t, fee, loss: np.where(c < t, fee, np.where(r, 0, loss)).mean(),
     ],
+    "fixed_batches": [
+        one_at_a_time,
+        lambda run, images, size: padded(run, images, size)[: len(images)],
+        lambda run, images, size: torch.from_numpy(padded(run, images, size))[: len(images)],
+    ],
     "whole_number_product": [
         product,
         lambda images, weight: product(images, weight, kind=np.int64),
         lambda images, weight: torch.from_numpy(product(images, weight, kind=np.float64)),
+    ],
+    "export_and_compare": [
+        lambda model, images, path: exported(model.eval(), images, path),
+        with_the_courses_export,
     ],
 }
 PROBES = {
     "parity": lambda function: [
         value for pair in [(ONE, OTHER), (OTHER, ONE), (ONE, ONE)] for value in function(*pair)
     ],
-    "softmax": lambda function: [
-        function(logits) for logits in [LOGITS, LOGITS * 300, LOGITS + 1000, random_array(3, 10, seed=9) - 1000]
+    "choose_threshold": lambda function: [
+        function(CONFIDENCE_TABLE, allowed) for allowed in (0, 0.001, 0.0025, 0.01, 0.02, 0.04)
     ],
     "quantise": lambda function: [
         function(values, scale, zero)
@@ -173,6 +216,9 @@ PROBES = {
         function(CONFIDENCE, RIGHT_ANSWERS, threshold, fee, loss)
         for threshold, fee, loss in [(0.62, 1, 10), (0.9, 2, 7), (0, 1, 10), (1, 3, 5)]
     ],
+    "fixed_batches": lambda function: [
+        function(pretended_file(size), PICTURES[:count], size) for count, size in [(10, 4), (8, 4), (3, 4), (9, 5)]
+    ],
     "whole_number_product": lambda function: [
         function(images, weight)
         for images, weight in [
@@ -181,4 +227,5 @@ PROBES = {
             (random_probabilities(3, seed=2), random_probabilities(4, seed=3)),
         ]
     ],
+    "export_and_compare": lambda function: [0],  # an export takes longer than a probe may
 }

@@ -1,5 +1,6 @@
 """Checks of the notebooks as they are stored; nothing is executed. What nbval compares is in conftest.py."""
 
+import ast
 import inspect
 
 import pytest
@@ -8,7 +9,8 @@ from mnist_helpers import export, network, recipes, timing, training
 from tests.notebooks import notebook_checks, prose_numbers, stored_outputs
 
 CHAPTERS = {  # missing ones fail, new ones join
-    *("01_data", "02_network", "04_training", "05_predictions", "06_experiments", "08_speed", "09_deployment"),
+    *("01_data", "02_network", "03_gradients", "04_training", "05_predictions", "06_experiments", "07_improving"),
+    *("08_speed", "09_deployment"),
 }
 NAMES = sorted(CHAPTERS | {path.stem for path in notebook_checks.FOLDER.glob("*.ipynb")})
 
@@ -37,9 +39,9 @@ def test_notebook_is_stored_as_it_should_be(notebooks, name, check):
         ("02_network", network, "Net"),
         ("04_training", training, "train_epoch"),
         ("04_training", training, "evaluate"),
-        ("06_experiments", network, "block"),
-        ("06_experiments", recipes, "train_batch"),
-        ("06_experiments", recipes, "train"),
+        ("07_improving", network, "block"),
+        ("07_improving", recipes, "train_batch"),
+        ("07_improving", recipes, "train"),
         ("08_speed", timing, "interleaved"),
         ("08_speed", timing, "speedups"),
         ("09_deployment", export, "FromPixels"),
@@ -48,6 +50,14 @@ def test_notebook_is_stored_as_it_should_be(notebooks, name, check):
 def test_taught_code_is_the_code_of_the_helpers(notebooks, name, module, definition):
     source = inspect.getsource(module)
     expect_none(notebook_checks.taught_code_findings(notebooks[name], definition, source))
+
+
+def test_chapter_04_trains_with_the_functions_that_the_student_sees(notebooks):
+    """Editing the loop must change the run, so what trains and tests is defined in the notebook, not imported."""
+    code = "\n".join(cell.source for cell in notebook_checks.code_cells(notebooks["04_training"]))
+    imports = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)]
+    names = [alias.name for node in imports if node.module == "mnist_helpers.training" for alias in node.names]
+    assert sorted(names) == ["History", "seed_all", "test_line", "train_line"]
 
 
 @pytest.mark.parametrize("definition", ["Shuffled", "train_on", "new_model"])

@@ -1,21 +1,26 @@
 """What the benchmarks print: Markdown tables, here of the committed results; and what they leave out says so."""
 
 import json
+from dataclasses import asdict
 
 import pandas as pd
 import pytest
 import torch
 
 from mnist_helpers._support.paths import COURSE as ROOT
+from mnist_helpers.recipes import RECIPES, Recipe
+
+FILES = {"recipe_seeds": "recipes"}  # the others have the module's name
 
 
 @pytest.fixture
 def benchmark(monkeypatch):
-    """Import a module of benchmarks/, and read the results file of the same name."""
+    """Import a module of benchmarks/, and read its results file."""
 
     def load(name):
         monkeypatch.syspath_prepend(ROOT / "benchmarks")
-        return __import__(name), json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+        path = ROOT / "benchmarks" / "results" / f"{FILES.get(name, name)}.json"
+        return __import__(name), json.loads(path.read_text())
 
     return load
 
@@ -74,3 +79,105 @@ def test_speed_leaves_out_what_a_machine_cannot_do_and_says_so(benchmark, monkey
     assert list(functions) == [name for name in speed.AFTER if name not in ("bf16", "torch.compile")]
     said = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in said] == ["bf16", "torch.compile"] and "RuntimeError" in said[1]
+
+
+LEFT_OUT = {
+    "without label smoothing": ["label_smoothing"],
+    "without shift": ["shift"],
+    "without average of weights": ["ema"],
+    "batch 64": ["batch_size"],
+    "width 10": ["width"],
+    "without one cycle": ["one_cycle", "learning_rate"],
+    "without batch norm": ["batch_norm", "learning_rate"],
+    "without one cycle and average": ["one_cycle", "learning_rate", "ema"],
+    "without label smoothing and shift": ["label_smoothing", "shift"],
+}
+
+
+def test_leave_one_out_differs_from_good_in_what_it_names_and_nothing_else(benchmark):
+    recipe_seeds, _ = benchmark("recipe_seeds")
+    good, report = asdict(RECIPES["good"]), asdict(Recipe())
+    rows = recipe_seeds.plan()["leave_one_out"]
+    assert {name: [field for field in good if row["recipe"][field] != good[field]] for name, row in rows.items()} == {
+        name: sorted(fields, key=list(good).index) for name, fields in LEFT_OUT.items()
+    }
+    for name, fields in LEFT_OUT.items():  # what is left out is as in the report, the learning rate apart
+        assert {rows[name]["recipe"][field] == report[field] for field in fields if field != "learning_rate"} == {True}
+
+
+def test_sgd_differs_from_the_report_in_its_learning_rate_and_nothing_else(benchmark):
+    recipe_seeds, _ = benchmark("recipe_seeds")
+    for name, row in recipe_seeds.plan()["sgd"].items():
+        recipe = Recipe(**row["recipe"])
+        assert recipe == Recipe(learning_rate=recipe.learning_rate, one_cycle="one cycle" in name)
+        assert f"SGD {recipe.learning_rate}" in name
+
+
+@pytest.fixture
+def recipe_seeds(benchmark, monkeypatch, tmp_path):
+    """The module with its results file in an empty folder, four images and no training; `trained` lists the calls."""
+    module, _ = benchmark("recipe_seeds")
+    monkeypatch.setattr(module.results_file, "RESULTS", tmp_path)
+    monkeypatch.setattr(module.data, "load", lambda name: (torch.zeros(4, 1, 28, 28), torch.tensor([0, 1, 2, 3])))
+    monkeypatch.setattr(module.data, "split", lambda images, labels: ((images, labels), (images, labels)))
+    monkeypatch.setattr(module, "STEPS", module.STEPS[:2])
+    monkeypatch.setattr(module, "SGD", module.SGD[:1])
+    monkeypatch.setattr(module, "LEAVE_ONE_OUT", module.LEAVE_ONE_OUT[:1])
+    module.trained = []
+    monkeypatch.setattr(module, "train", lambda recipe, images, labels, seed: module.trained.append(recipe) or seed)
+    monkeypatch.setattr(module, "evaluate", lambda seed, images, labels: (0.0, 9900 + seed))
+    right, wrong = torch.eye(10)[:4], torch.eye(10)[4:8]
+    monkeypatch.setattr(module, "predict", lambda seed, images: right if seed > 3 else 0.4 * right + 0.6 * wrong)
+    return module
+
+
+def test_recipe_seeds_trains_only_the_rows_that_the_file_lacks(recipe_seeds, monkeypatch):
+    recipe_seeds.main()
+    assert len(recipe_seeds.trained) == 6 * 5  # report, AdamW, one of SGD, one of leave-one-out, two ensembles
+    first = recipe_seeds.results_file.read_results("recipes")
+    recipe_seeds.main()
+    assert len(recipe_seeds.trained) == 30 and recipe_seeds.results_file.read_results("recipes") == first
+
+    monkeypatch.setattr(recipe_seeds, "SGD", [("SGD 0.1", "report", {"learning_rate": 0.3})])
+    monkeypatch.setattr(recipe_seeds.results_file, "made_with", lambda: first["made_with"] | {"threads": 99})
+    recipe_seeds.main()
+    assert recipe_seeds.trained[30:] == [Recipe(learning_rate=0.3)] * 5
+    second = recipe_seeds.results_file.read_results("recipes")
+    assert second["runs"] == [first["made_with"], first["made_with"] | {"threads": 99}]
+    assert second["sgd"]["SGD 0.1"]["run"] == 1 and second["steps"] == first["steps"]
+
+    monkeypatch.setattr(recipe_seeds.results_file, "made_with", lambda: first["made_with"] | {"torch": "0.4"})
+    recipe_seeds.main()
+    assert len(recipe_seeds.trained) == 35 + 30
+
+
+def test_recipe_seeds_keeps_whole_rows_when_it_is_stopped(recipe_seeds, monkeypatch):
+    with monkeypatch.context() as patch:
+
+        def stop(model, images, labels):
+            if len(recipe_seeds.trained) == 8:
+                raise KeyboardInterrupt
+            return 0.0, 9900
+
+        patch.setattr(recipe_seeds, "evaluate", stop)
+        with pytest.raises(KeyboardInterrupt):
+            recipe_seeds.main()
+    stored = recipe_seeds.results_file.read_results("recipes")
+    assert list(stored["steps"]) == ["report"] and not stored["ensemble"]
+    recipe_seeds.main()
+    assert len(recipe_seeds.trained) == 8 + 25
+
+
+def test_the_ensemble_predicts_the_largest_mean_probability(recipe_seeds):
+    found = recipe_seeds.measure_ensemble(RECIPES["good"], "validation")
+    assert found["each_correct"] == {"1": 0, "2": 0, "3": 0, "4": 4, "5": 4}  # most are wrong, but not sure of it
+    assert found["together_correct"] == found["training_images"] == 4
+
+
+def test_the_committed_rows_have_the_recipes_seeds_and_runs_that_they_name(benchmark):
+    recipe_seeds, results = benchmark("recipe_seeds")
+    for section, rows in recipe_seeds.plan().items():
+        assert list(results[section]) == list(rows)
+        for name, row in results[section].items():
+            assert row["recipe"] == rows[name]["recipe"] and 0 <= row["run"] < len(results["runs"])
+            assert list(row.get("validation_correct") or row["each_correct"]) == [str(n) for n in results["seeds"]]

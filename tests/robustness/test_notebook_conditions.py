@@ -86,7 +86,7 @@ def used_course(tmp_path_factory):
 @pytest.mark.parametrize("damage", [torn, of_an_older_version, read_only])
 def test_all_that_use_files_run_whatever_lies_in_their_place(damage, used_course):
     paths = [path for path in (used_course / "artifacts").iterdir() if path.is_file()]
-    assert {"report_net.onnx", "report_net.pt", "report_digits.onnx"} <= {path.name for path in paths}
+    assert {"untrained_net.onnx", "report_net.pt", "report_digits.onnx"} <= {path.name for path in paths}
     for path in paths:
         damage(path)
     assert not compare(used_course, "05_predictions.ipynb", *WRITERS)
@@ -124,7 +124,7 @@ def outputs_when_stopped(course, name, cell_id, fraction, monkeypatch):
     [
         ("04_training.ipynb", "run", 0.1, ["resume", "resume-compare"], 0),  # these need the state after two epochs
         ("04_training.ipynb", "run", 0.7, [], 2),
-        ("06_experiments.ipynb", "live", 0.3, [], None),
+        ("07_improving.ipynb", "live", 0.3, [], None),
     ],
 )
 def test_after_a_stopped_training_cell_the_next_ones_work(
@@ -139,5 +139,8 @@ def test_after_a_stopped_training_cell_the_next_ones_work(
     if epochs is not None:
         assert any("image/png" in output.get("data", {}) for output in outputs["curve"])
         history = torch.load(tmp_path / "artifacts" / "report_net.pt", weights_only=True)["history"]
-        lengths = [len(history[name]) for name in ("train_losses", "test_losses")]
-        assert [history["epochs"], *lengths] == [epochs, 94 * epochs, epochs + 1]
+        assert [history["epochs"], len(history["test_losses"])] == [
+            epochs,
+            epochs + 1,
+        ]  # so chapter 05 does not take it
+        assert 94 * epochs <= len(history["train_losses"]) < 94 * (epochs + 1)  # the epoch that was stopped

@@ -9,7 +9,7 @@ from torch import nn
 
 from mnist_helpers import checkpoints
 from mnist_helpers.network import Net
-from mnist_helpers.training import History, fit, seed_all
+from mnist_helpers.training import History, seed_all, train_epoch
 from tests.support.refusal import refused
 from tests.support.untrusted import RunsCode
 
@@ -18,6 +18,11 @@ def start(seed=1):
     seed_all(seed)
     model = Net()
     return model, torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5), History()
+
+
+def train(model, optimizer, history, images, labels, epochs):
+    for _ in range(epochs):
+        train_epoch(model, images[:300], labels[:300], optimizer, history)
 
 
 def same(model, state):
@@ -32,18 +37,17 @@ def saved(tmp_path):
 
 
 def test_resumed_run_equals_one_that_was_not_interrupted(tmp_path, images, labels):
-    digits = (images[:300], labels[:300])
     model, optimizer, history = start()
-    fit(model, optimizer, digits, digits, 3, history)
+    train(model, optimizer, history, images, labels, 3)
 
     first, first_optimizer, first_history = start()
-    fit(first, first_optimizer, digits, digits, 2, first_history)
+    train(first, first_optimizer, first_history, images, labels, 2)
     checkpoints.save(tmp_path / "net.pt", first, first_optimizer, first_history)
 
     resumed, resumed_optimizer, _ = start(seed=99)
     resumed_history = checkpoints.load(tmp_path / "net.pt", resumed, resumed_optimizer)
     assert resumed_history == first_history
-    fit(resumed, resumed_optimizer, digits, digits, 3, resumed_history)
+    train(resumed, resumed_optimizer, resumed_history, images, labels, 1)
     assert same(resumed, model.state_dict())
     assert resumed_history == history
 

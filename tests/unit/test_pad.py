@@ -11,6 +11,7 @@ from torch import nn
 
 from mnist_helpers import data, drawing
 from mnist_helpers.network import Net
+from mnist_helpers.predict import Reader
 from mnist_helpers.training import predict
 from mnist_helpers.widgets.pad import PICTURE, Pad
 from tests.support.refusal import refused
@@ -62,6 +63,13 @@ def test_answer_is_the_networks(ink):
 def test_box_is_given_as_the_page_expects_it(ink):
     result = ask(Pad(Net()), ink.tobytes())[0]["result"]
     assert result["box"] == (40, 80, 200, 72) and result["size"] == (20, 7)
+
+
+def test_without_an_argument_the_courses_own_network_reads(ink):
+    content, (picture,) = ask(Pad(), ink.tobytes())
+    expected = Reader().probabilities(np.frombuffer(picture, np.uint8).reshape(1, 28, 28))[0]
+    assert content["result"]["probabilities"] == pytest.approx(expected.tolist())
+    assert repr(Pad()) == "Pad(Reader)"
 
 
 @pytest.mark.parametrize("grey", [0, 255])

@@ -32,6 +32,19 @@ def test_digits_without_titles_takes_images_without_channel_and_options_of_imsho
     assert axes[0, 1].images[0].get_clim() == (-1, 3)
 
 
+def test_wall_puts_the_images_edge_to_edge_and_fills_the_last_row(test_set):
+    images = test_set[0][:5] + 1
+    drawn = plots.wall(images, columns=3).images[0].get_array()
+    assert drawn.shape == (2 * 28, 3 * 28)
+    assert np.array_equal(drawn[28:, 28:56], images[4, 0]) and not drawn[28:, 56:].any()
+
+
+def test_classes_have_ten_colours_of_which_no_two_are_alike():
+    colours = np.array([matplotlib.colors.to_rgb(colour) for colour in plots.CLASSES])
+    distances = np.linalg.norm(colours[:, None] - colours, axis=2)
+    assert colours.shape == (10, 3) and distances[~np.eye(10, dtype=bool)].min() > 0.2
+
+
 def test_loss_curve_draws_the_losses_where_they_were_measured():
     ax = plots.loss_curve([0, 640, 1280], [2.3, 1.2, 0.5], [0, 1280], [2.31, 0.4])
     (line,), (dots,) = ax.lines, ax.collections
@@ -40,7 +53,15 @@ def test_loss_curve_draws_the_losses_where_they_were_measured():
     assert line.get_color() == plots.BLUE
     assert matplotlib.colors.to_hex(dots.get_facecolor()[0]) == plots.RED
     assert ax.get_xlabel() == "number of training examples seen" and "loss" in ax.get_ylabel()
-    assert ["train" in text.get_text() for text in ax.get_legend().get_texts()] == [True, False]
+    colours = {text.get_text().split()[0]: text.get_color() for text in ax.texts}
+    assert colours == {"train": plots.BLUE, "test": plots.RED}
+
+
+def test_loop_draws_the_steps_in_their_order():
+    ax = plots.loop([("forget", "zero_grad()"), ("move", "step()")], "10 times")
+    boxes = [text for text in ax.texts if text.get_bbox_patch()]
+    assert [(text.get_position(), text.get_text()) for text in boxes] == [((0, 0), "zero_grad()"), ((1, 0), "step()")]
+    assert {"forget", "move", "10 times"} <= {text.get_text() for text in ax.texts}
 
 
 def test_heatmap_writes_each_value_in_its_square():
@@ -66,7 +87,13 @@ def test_right_and_wrong_differ_by_more_than_colour():
 
 
 @pytest.mark.parametrize(
-    "draw", [lambda ax: plots.loss_curve([0], [1], [0], [1], ax), lambda ax: plots.heatmap([[1]], ax)]
+    "draw",
+    [
+        lambda ax: plots.loss_curve([0], [1], [0], [1], ax),
+        lambda ax: plots.heatmap([[1]], ax),
+        lambda ax: plots.wall([[[1]]], 2, ax=ax),
+        lambda ax: plots.loop([("move", "step()")], "again", ax),
+    ],
 )
 def test_helpers_draw_into_the_axes_that_they_are_given(draw):
     _, axes = plt.subplots(1, 2)
@@ -100,3 +127,15 @@ def test_progress_bar_shows_the_fraction_and_ends_empty(monkeypatch):
         bar(0.25)
     assert shown[0] == shown[-1] == {"text/html": "", "text/plain": ""}
     assert 'value="0.250"' in shown[1]["text/html"] and "25%" in shown[1]["text/html"]
+
+
+def test_a_chain_shows_each_value_and_each_known_slope():
+    ax = plots.chain([("x", 2.0, None), ("loss", 4.0, 1)], {1: ("w", 0.5, 24)})
+    assert [text.get_text() for text in ax.texts if text.get_text()] == [
+        *("x", "2", "loss", "4", "slope 1", "w", "0.5", "slope 24"),
+    ]
+
+
+def test_a_chain_shows_the_factors_by_which_slopes_go_back():
+    ax = plots.chain([("x", 2.0, None), ("loss", 4.0, 1)], {1: ("w", 0.5, 24)}, rates={1: (3, 2)})
+    assert {"× 3", "× 2"} <= {text.get_text() for text in ax.texts}

@@ -1,7 +1,5 @@
 """Training against calculation by hand, evaluation against scikit-learn, log lines against the report."""
 
-import re
-
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, log_loss
@@ -9,7 +7,7 @@ from torch import nn
 
 from mnist_helpers import training
 from mnist_helpers.network import Net
-from mnist_helpers.training import History, evaluate, fit, predict, seed_all, train_epoch
+from mnist_helpers.training import History, evaluate, predict, seed_all, train_epoch
 
 
 def softmax_regression(inputs=784):
@@ -120,16 +118,21 @@ def test_same_seed_gives_the_same_weights(images, labels):
     assert torch.equal(results[0], results[1]) and not torch.equal(results[0], results[2])
 
 
-def test_history_counts_examples_when_the_batch_does_not_divide_the_set(test_set, images, labels):
-    history, told = History(), []
-    train_set = test_set[0][:1000], test_set[1][:1000]
-    model = softmax_regression()
-    fit(model, sgd(model), train_set, (images, labels), 2, history, after_epoch=lambda: told.append(history.epochs))
-    assert history.epochs == 2 and told == [1, 2]
-    assert history.train_examples == [0, 640, 1000, 1640]
-    assert history.test_examples == [0, 1000, 2000]
-    assert [len(history.train_losses), len(history.test_losses), len(history.test_correct)] == [4, 3, 3]
-    assert (history.test_losses[-1], history.test_correct[-1]) == evaluate(model, images, labels)
+def test_history_counts_examples_when_the_batch_does_not_divide_the_set(test_set):
+    history, model = History(), softmax_regression()
+    images, labels = test_set[0][:1000], test_set[1][:1000]
+    for _ in range(2):
+        train_epoch(model, images, labels, sgd(model), history)
+    assert history.epochs == 2
+    assert history.train_examples == [0, 640, 1000, 1640] and len(history.train_losses) == 4
+
+
+def test_losses_are_recorded_and_told_as_often_as_asked(images, labels):
+    history, model, told = History(), softmax_regression(), []
+    options = {"batch_size": 50, "log_interval": 4}
+    train_epoch(model, images, labels, sgd(model), history, on_record=told.append, **options)
+    assert history.train_examples == [0, 200, 400]
+    assert told == [history] * 3
 
 
 def test_recorded_loss_is_the_loss_of_the_batch_before_its_step(images, labels):
@@ -145,50 +148,6 @@ def test_log_lines_are_the_reports():
     assert training.test_line(0.1018, 9671, 10000) == expected
 
 
-def test_an_epoch_of_the_full_set_prints_a_dozen_lines_at_most():
-    images, labels = torch.zeros(60_000, 1), torch.zeros(60_000, dtype=torch.long)
-    model, lines, done, history = softmax_regression(1), [], [], History()
-    fit(model, sgd(model), (images, labels), (images[:10], labels[:10]), 2, history, 64, lines.append, done.append)
-    trained = [line for line in lines if line.startswith("Train Epoch: 2 ")]
-    assert 6 <= len(trained) <= 12
-    assert re.fullmatch(r"Train Epoch: 2 \[0/60000 \(0%\)\]\tLoss: \d\.\d{6}", trained[0])
-    assert len([line for line in lines if "Test set" in line]) == 3
-    assert len(history.train_losses) == 2 * 94  # every ten of 938 batches
-    assert len(done) == 2 * 94 and done == sorted(done) and done[0] == 0 and 0.95 < done[-1] <= 1
-
-
-def test_fit_goes_on_from_a_history(images, labels):
-    model, history = softmax_regression(), History()
-    optimizer = sgd(model)
-    for epochs in (1, 1, 3):
-        fit(model, optimizer, (images, labels), (images, labels), epochs, history)
-        assert history.epochs == epochs
-    assert history.test_examples == [0, 500, 1000, 1500]
-
-
-@pytest.mark.parametrize("epochs_before", [0, 1, 2])
-def test_a_run_that_was_stopped_inside_an_epoch_goes_on_with_the_same_bits(epochs_before, images, labels):
-    def run(on_progress=None):
-        fit(model, optimizer, (images, labels), (images, labels), 3, history, batch_size=16, on_progress=on_progress)
-
-    def stop(fraction):
-        if fraction > epochs_before / 3:
-            raise KeyboardInterrupt
-
-    ends = []
-    for is_stopped in (False, True):
-        seed_all(1)
-        model, history = Net(), History()
-        optimizer = sgd(model)
-        if is_stopped:
-            with pytest.raises(KeyboardInterrupt):
-                run(on_progress=stop)
-            assert (history.epochs, len(history.test_losses)) == (epochs_before, epochs_before + 1)
-        run()
-        ends.append((weights(model), history))
-    assert torch.equal(ends[0][0], ends[1][0]) and ends[0][1] == ends[1][1]
-
-
 def test_report_recipe_is_the_reports(images, labels, monkeypatch):
     monkeypatch.setattr(training, "load", lambda split, device: (images, labels))
     ours, history = training.train_report_net(seed=3, epochs=2)
@@ -198,3 +157,5 @@ def test_report_recipe_is_the_reports(images, labels, monkeypatch):
     for _ in range(2):
         train_epoch(model, images, labels, optimizer, History(), batch_size=64)
     assert torch.equal(weights(ours), weights(model)) and history.epochs == 2
+    assert history.test_examples == [0, 500, 1000]
+    assert (history.test_losses[-1], history.test_correct[-1]) == evaluate(ours, images, labels)

@@ -27,7 +27,7 @@ from tests.support.trainer import (
     state_of,
 )
 
-# the same numbers as the function that chapter 06 teaches
+# the same numbers as the function that chapter 07 teaches
 
 
 @pytest.mark.parametrize("name", RECIPES)
