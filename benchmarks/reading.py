@@ -290,8 +290,8 @@ def pictures(condition: Callable, images: np.ndarray, labels: np.ndarray, count:
         yield condition(rng, images[chosen]), truth
 
 
-def said(reader: Reader, picture: np.ndarray) -> str:
-    """Return what is read in a picture, with ? for digits that are not sure, or an empty text."""
+def read(reader: Reader, picture: np.ndarray) -> str:
+    """Return what is read in a picture, with ? for digits that are not sure, or an empty text for no digit."""
     found = drawing.find_digits(drawing.clearest_grey(Image.fromarray(picture)))
     try:
         return reader.answer(Path("picture"), found).number
@@ -303,9 +303,13 @@ def count(reader: Reader, condition: Callable, images: np.ndarray, labels: np.nd
     """Count the pictures of a condition that are read, read in part or refused, and read wrongly."""
     counts = {"right": 0, "refused": 0, "wrong": 0}
     for picture, truth in pictures(condition, images, labels, number):
-        answer = said(reader, picture)
-        wrong = answer and (len(answer) != len(truth) or any(a not in (b, "?") for a, b in zip(answer, truth)))
-        counts["wrong" if wrong else "right" if answer and answer == truth else "refused"] += 1
+        answer = read(reader, picture)
+        if not answer.strip("?"):
+            counts["refused"] += 1
+        elif len(answer) == len(truth) and all(said in (written, "?") for said, written in zip(answer, truth)):
+            counts["right" if answer == truth else "refused"] += 1
+        else:
+            counts["wrong"] += 1
     return counts
 
 

@@ -145,18 +145,22 @@ class Reader:
         """Return the answer for the digits that were found in the picture `path`, as `read` does."""
         if not found:
             raise CourseError(f"{path} shows no digit; write with a dark pen on light paper, and leave a margin.")
-        images = np.stack([digit.picture for digit in found])
-        digits = [self.digit(digit, row) for digit, row in zip(found, self.probabilities(images))]
+        digits = self.digits(found)
         number, confidence = "".join(map(str, digits)), min(digit.confidence for digit in digits)
         if _is_no_number(digits):
             raise CourseError(f"{path} shows something, but no digit that the network is sure of.")
         return Answer(str(path), number, confidence, digits)
 
-    def digit(self, found: drawing.FoundDigit, probabilities: np.ndarray) -> Digit:
-        """Return the prediction for one digit. A shape far wider than high is not sure to be a digit."""
-        confidence = float(probabilities.max())
-        sure = confidence >= self.threshold and found.box[3] <= WIDEST * found.box[2]
-        return Digit(int(probabilities.argmax()), confidence, probabilities.tolist(), found.box, sure)
+    def digits(self, found: list[drawing.FoundDigit]) -> list[Digit]:
+        """Return the prediction for each digit. A shape far wider than high is not sure to be a digit."""
+        if not found:
+            return []
+        digits = []
+        for shape, row in zip(found, self.probabilities(np.stack([digit.picture for digit in found]))):
+            confidence = float(row.max())
+            sure = confidence >= self.threshold and shape.box[3] <= WIDEST * shape.box[2]
+            digits.append(Digit(int(row.argmax()), confidence, row.tolist(), shape.box, sure))
+        return digits
 
 
 def _is_no_number(digits: list[Digit]) -> bool:
@@ -220,8 +224,7 @@ def read_and_show(reader: Reader, path: Path, folder: Path | None) -> Answer:
     grey = drawing.read_grey(path)
     found = drawing.find_digits(grey)
     if folder is not None:
-        probabilities = reader.probabilities(np.stack([digit.picture for digit in found])) if found else []
-        said = [reader.digit(digit, row) for digit, row in zip(found, probabilities)]
+        said = reader.digits(found)
         picture = view.view(grey, found, [(str(digit), digit.confidence) for digit in said])
         with atomic_write(folder / f"{path.name}.view.png") as file:
             picture.save(file, "PNG")

@@ -6,6 +6,7 @@ and what lies at the border; group the connected parts of the ink into digits; e
 SciPy's ndimage does the image work. It is installed with scikit-learn, on every platform, and has all that is needed.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +69,7 @@ def ink_of_writing(grey: np.ndarray) -> np.ndarray:
         lines = ruled_lines(darkness >= max(MIN_CONTRAST / 2, Levels.of(darkness).noise))
         darkness[lines] = 0
         ink = ink_of(darkness)
-        if 2 * ndimage.distance_transform_cdt(ink).max(initial=0) < 0.75 * window:  # otherwise, strokes were cut
+        if 2 * ndimage.distance_transform_cdt(ink).max(initial=0) < 0.55 * window:  # otherwise, strokes were cut
             break
     return ink | (lines & _bridged(ink)) if lines.any() else ink
 
@@ -219,10 +220,10 @@ def _together(one: Box, other: Box) -> Box:
 
 def _gap(one: Box, other: Box) -> float:
     """Return the distance in pixels between two boxes, 0 if they overlap."""
-    apart = (
+    down, right = (
         max(one[axis], other[axis]) - min(one[axis] + one[axis + 2], other[axis] + other[axis + 2]) for axis in (0, 1)
     )
-    return float(np.hypot(*(max(distance, 0) for distance in apart)))
+    return math.hypot(max(down, 0), max(right, 0))
 
 
 def _part(labels: np.ndarray, numbers: list[int], boxes: list[Box]) -> Part:

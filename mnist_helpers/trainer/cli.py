@@ -82,6 +82,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     folder = ARTIFACTS / "train"
     add("--output", type=Path, default=folder, metavar="FOLDER", help="default: artifacts/train")
     add("--resume", action="store_true", help="continue from the checkpoint in the folder, if there is one")
+    add("--export", action="store_true", help="also write model.onnx, which `python -m mnist_helpers.predict` takes")
     add("--test", action="store_true", help="train on all 60,000 images; open the test set once, at the end")
     return parser.parse_args(arguments)
 
@@ -127,7 +128,7 @@ def translate_out_of_memory() -> Iterator[None]:
 
 def settings(options: argparse.Namespace, command: str) -> Settings:
     """Return the settings of the session that the options choose."""
-    names = ("seed", "device", "output", "resume", "test")
+    names = ("seed", "device", "output", "resume", "test", "export")
     chosen = {name: getattr(options, name) for name in names}
     return Settings(chosen_recipe(options), options.recipe, command=command, **chosen)
 

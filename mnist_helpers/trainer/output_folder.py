@@ -16,12 +16,12 @@ from mnist_helpers.trainer.run_checkpoint import load_run, previous_checkpoint, 
 
 
 class OutputFolder:
-    """The folder in which a run keeps checkpoint.pt and, at its end, model.pt and result.json."""
+    """The folder in which a run keeps checkpoint.pt and, at its end, model.pt and result.json; model.onnx if asked."""
 
     def __init__(self, path: Path, resume: bool):
         self.path, self.resume = path, resume
-        names = ("checkpoint.pt", "model.pt", "result.json")
-        self.checkpoint, self.model, self.result = (path / name for name in names)
+        names = ("checkpoint.pt", "model.pt", "result.json", "model.onnx")
+        self.checkpoint, self.model, self.result, self.onnx = (path / name for name in names)
 
     def check(self) -> None:
         """Raise CourseError if the folder cannot be used, or holds a run that is not to be resumed."""
@@ -42,7 +42,7 @@ class OutputFolder:
 
     def remove_stale_temporaries(self) -> None:
         """Remove the temporary files that a killed run has left."""
-        for path in (self.checkpoint, self.model, self.result):
+        for path in (self.checkpoint, self.model, self.result, self.onnx):
             remove_stale_temporaries(path)
 
     def load(self, identity: dict[str, Any], print_line: Callable[[str], None]) -> dict[str, Any]:

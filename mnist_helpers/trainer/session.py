@@ -1,9 +1,10 @@
 """A training session: a run, its output folder and its display, from the first step or a checkpoint to the result."""
 
 import contextlib
+import json
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import torch
 
 from mnist_helpers import data
 from mnist_helpers._support import provenance
-from mnist_helpers.recipes import Recipe
+from mnist_helpers.export import to_onnx_from_pixels
+from mnist_helpers.recipes import Recipe, build
 from mnist_helpers.trainer.display import Display, accuracy
 from mnist_helpers.trainer.distributed import start
 from mnist_helpers.trainer.output_folder import OutputFolder, locked
 from mnist_helpers.trainer.run import Run, describe
+from mnist_helpers.trainer.run_checkpoint import with_test_time_averaging
 
 CHECKPOINT_INTERVAL = 5  # seconds; writing a checkpoint takes some hundredths of a second
 MACHINE = ("processes", "threads", "device", "torch", "processor")  # they decide the order in which sums are rounded
@@ -32,6 +35,7 @@ class Settings:
     output: Path
     resume: bool
     test: bool
+    export: bool
     command: str
 
 
@@ -147,5 +151,21 @@ class TrainingSession:
                 "history": self.run.history,
             }
             self.folder.save_result(self.run.recipe, self.run.average.module, content)
+            if self.settings.export:
+                self.export(result)
         found = f"{result['set']}: {accuracy(result['correct'], result['images'])}"
-        self.display.print_line(f"{found}; {self.folder.path} has model.pt and result.json")
+        files = "model.pt, model.onnx and result.json" if self.settings.export else "model.pt and result.json"
+        self.display.print_line(f"{found}; {self.folder.path} has {files}")
+
+    def export(self, result: dict[str, Any]) -> None:
+        """Write the network, with its preparation, to an ONNX file that says what it is."""
+        network = build(self.run.recipe)  # without what several processes add
+        network.load_state_dict(self.run.average.module.state_dict())
+        said = {
+            "what": "reads one handwritten digit; trained on MNIST",
+            "recipe": json.dumps(asdict(self.settings.recipe)),
+            "seed": str(self.settings.seed),
+            f"{result['set']} images read right": f"{result['correct']} of {result['images']}",
+            **{name: str(value) for name, value in self.made_with().items()},
+        }
+        to_onnx_from_pixels(with_test_time_averaging(self.run.recipe, network), self.folder.onnx, said)

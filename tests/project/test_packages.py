@@ -142,9 +142,10 @@ def lacking(sources: list[str], installed: set[str]) -> set[str]:
 
 
 # Not listed, since others bring them: jupyter-client JupyterLab, protobuf onnx, threadpoolctl scikit-learn.
-# Only the doctor imports playwright, to ask for a browser where it is installed.
+# Only the doctor imports playwright, to ask for a browser where it is installed, and predict pillow-heif, for photos in
+# HEIC.
 BROUGHT = {"jupyter-client", "protobuf", "threadpoolctl"}
-ASKED_FOR = {"playwright"}
+ASKED_FOR = {"playwright", "pillow-heif"}
 
 
 def test_a_students_installation_has_what_notebooks_and_helpers_import():

@@ -5,13 +5,18 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
 from mnist_helpers import data
+from mnist_helpers.predict import Reader
+from mnist_helpers.recipes import RECIPES, build
 from mnist_helpers.trainer import cli as train
 from mnist_helpers.trainer import display
 from mnist_helpers.trainer.run import Run
+from mnist_helpers.trainer.run_checkpoint import with_test_time_averaging
+from mnist_helpers.training import predict
 from tests.support import small_train
 from tests.support.trainer import assert_refused, command, killed_at_step_3, state_of
 
@@ -25,6 +30,20 @@ def test_too_little_memory_is_told_in_one_sentence(words, tmp_path, monkeypatch,
     assert train.main(command(tmp_path)) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "smaller --batch-size" in said
+
+
+@pytest.mark.parametrize("recipe", ["good", "best"])
+def test_export_writes_a_file_that_predict_takes(recipe, tmp_path, capsys):
+    folder = tmp_path / recipe
+    assert train.main([*command(folder, recipe=recipe), "--export"]) == 0
+    assert "model.onnx" in capsys.readouterr().out
+    reader, images = Reader(folder / "model.onnx"), data.load_raw("test")[0][:50]
+    content = torch.load(folder / "model.pt", weights_only=True)
+    network = build(RECIPES[recipe])
+    network.load_state_dict(content["model"])
+    expected = predict(with_test_time_averaging(RECIPES[recipe], network), data.normalise(images))
+    np.testing.assert_allclose(reader.probabilities(images.numpy()), expected.numpy(), atol=1e-4)
+    assert reader.metadata["seed"] == "1" and "validation images read right" in reader.metadata
 
 
 @pytest.mark.integration
