@@ -68,7 +68,7 @@ def check_one_hot(ask):
 @exercises.add(
     "There are three steps: turn integers into floats from 0 to 1, normalise, and add the axis of the channel.",
     "Divide by 255 first. The two constants of normalisation are meant for pixels from 0 to 1.",
-    "The section on the report's import does this by hand, and unsqueeze(1) adds the axis.",
+    "The figure of the pixels' brightness has both formulas in its code. unsqueeze(1) adds the axis.",
 )
 def to_network(images):
     # The constants are those of the training set, for all images alike; unsqueeze(1) turns [N, 28, 28] into [N, 1, ...]
@@ -105,7 +105,7 @@ def _close(got, right, wrong=(), given=""):
 
 
 @exercises.add(
-    "Byte 3 is the number of dimensions. The first size begins at byte 4, and each size takes four bytes.",
+    "Byte 3 is the number of sizes. The first size begins at byte 4, and each size takes four bytes.",
     'int.from_bytes(content[4:8], "big") reads the first size, and the second one is in content[8:12].',
     "A loop over range(content[3]) goes through all sizes. Size n begins at byte 4 + 4 * n.",
     stars=2,
@@ -123,7 +123,7 @@ def idx_header(*sizes):
 
 @idx_sizes.checker
 def check_idx_sizes(ask):
-    """Check the headers of an image file, a label file and a file with two dimensions."""
+    """Check the headers of an image file, a label file and a file with two sizes."""
     images, sizes = idx_header(600, 28, 20), (600, 28, 20)
     little_endian = struct.unpack("<III", images[4:16])
     wrong = [
@@ -134,7 +134,7 @@ def check_idx_sizes(ask):
     ]
     same(ask(images), sizes, wrong, given="a file of 600 images with 28 rows and 20 columns")
     for sizes in [(600,), (20_000_000, 5)]:
-        given = f"a file with {len(sizes)} {'dimension' if len(sizes) == 1 else 'dimensions'}"
+        given = f"a file with {len(sizes)} {'size' if len(sizes) == 1 else 'sizes'}"
         same(ask(idx_header(*sizes)), sizes, otherwise=f"Byte 3 is {len(sizes)} here.", given=given)
 
 

@@ -78,8 +78,9 @@ def check_read_matrix(ask):
     _expect(found[1], 5, "The second answer", {wrong: as_often for wrong in (3, 8)})
     if np.allclose(found[2:], [0.75, 0.6], atol=0.005):
         raise NotYet("Precision and recall have changed places: precision divides by the column, recall by the row.")
-    _expect(found[2], 0.6, "The precision", {0.75: "Precision divides by the column of the class."})
-    _expect(found[3], 0.75, "The recall", {0.6: "Recall divides by the row of the class."})
+    share = "Return a share between 0 and 1, not per cent."
+    _expect(found[2], 0.6, "The precision", {0.75: "Precision divides by the column of the class.", 60: share})
+    _expect(found[3], 0.75, "The recall", {0.6: "Recall divides by the row of the class.", 75: share})
 
 
 def _expect(found, right, name, reasons):

@@ -312,10 +312,14 @@ def same(got, expected, wrong: dict | list | tuple = (), otherwise: str = "", gi
         if _equal(found, array(value)):
             raise NotYet(reason)
     if found.shape != right.shape:
-        what = f"your answer has the shape {list(found.shape)}, but {list(right.shape)} was expected."
+        what = f"your answer {'has' if found.ndim else 'is'} {_form(found)}, but {_form(right)} was expected."
     else:
         what = _difference(found, right)
     raise NotYet(" ".join(filter(None, [otherwise, f"For {given}, {what}" if given else what])))
+
+
+def _form(values: np.ndarray) -> str:
+    return f"the shape {list(values.shape)}" if values.ndim else "a single number"
 
 
 def _difference(found: np.ndarray, right: np.ndarray) -> str:
@@ -358,4 +362,6 @@ def _equal(one: np.ndarray, other: np.ndarray) -> bool:
 def _short(values: np.ndarray) -> str:
     if values.ndim == 0:
         return f"{values:.6g}"
+    if np.isfinite(values).all() and np.array_equal(values, values.round()) and np.abs(values).max(initial=0) < 1e9:
+        return str(values.astype(int).tolist())  # 60000, not 6.e+04
     return np.array2string(values, precision=4, separator=", ").replace("\n", "")  # in one line

@@ -267,7 +267,11 @@ def test_an_easy_slip_is_understood_or_told(exercise=TABLES["chapter_01"].exerci
         (3, 6, {"given": "the number 3"}, "For the number 3, 6 was expected, but your function returned 3."),
         (3, 6, {"otherwise": "Too small."}, "Too small. 6 was expected, but your function returned 3."),
         (np.eye(4), np.zeros((4, 4)), {}, "0 was expected at index [0, 0], but your function returned 1 there."),
-        ([1, 2], [1, 2, 3], {}, "your answer has the shape [2], but [3] was expected."),
+        ([1, 2], [1, 2, 3], {}, "your answer has the shape [2], but the shape [3] was expected."),
+        ([1, 2], 3, {}, "your answer has the shape [2], but a single number was expected."),
+        (3, [1, 2], {}, "your answer is a single number, but the shape [2] was expected."),
+        ([60_000, 28], [600, 28], {}, "[600, 28] was expected, but your function returned [60000, 28]."),
+        ([0.5, 28], [600, 28], {}, "[600, 28] was expected, but your function returned [ 0.5, 28. ]."),
     ],
 )
 def test_a_wrong_value_is_shown_beside_the_expected_one(got, expected, options, said):
