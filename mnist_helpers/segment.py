@@ -122,7 +122,7 @@ def ruled_lines(marks: np.ndarray) -> np.ndarray:
 
 def _level_lines(marks: np.ndarray) -> np.ndarray:
     """Return the pixels of horizontal lines; they may slope by a few pixels."""
-    lines = _taller(_opened(_taller(marks), marks.shape[1] // 5, axis=1))
+    lines = _taller(_opened(_taller(marks), max(1, marks.shape[1] // 5), axis=1))
     if not lines.any():
         return lines
     labels, _ = ndimage.label(lines, EIGHT)
