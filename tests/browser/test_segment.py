@@ -68,7 +68,7 @@ def test_digits_are_found_as_in_python_in_all_conditions(page, reading):
     benchmark, images, labels = reading
     counts = {}
     for condition in benchmark.DIGITS_IN:
-        for picture, truth in benchmark.pictures(condition, images, labels, 2):
+        for picture, _ in benchmark.pictures(condition, images, labels, 2):
             counts[condition.__name__] = check(page, drawing._grey(Image.fromarray(picture)))
     assert len(counts) == 23 and counts["four_digits"] == 4 and counts["blank_page"] == 0
 
@@ -90,5 +90,8 @@ def test_pictures_of_many_sizes_light_writing_and_odd_shapes_give_what_python_gi
         width, height = random.integers(60, 800, 2)
         grey = np.asarray(Image.fromarray(picture).resize((width, height)))
         assert check(page, 255 - grey if number % 2 else grey) > 0 or min(width, height) < 200
-    assert check(page, np.pad(np.zeros((60, 9), np.uint8), 30, constant_values=255)) == 1  # a straight bar
-    assert check(page, np.pad(np.zeros((60, 50), np.uint8), 30, constant_values=255)) == 1  # a block
+
+
+@pytest.mark.parametrize("shape", [(12, 8), (13, 10), (20, 6), (25, 8), (60, 9), (60, 50), (90, 3)], ids=str)
+def test_strokes_of_bars_and_blocks_are_evened_out_as_in_python(page, shape):
+    assert check(page, np.pad(np.zeros(shape, np.uint8), 30, constant_values=255)) == 1
