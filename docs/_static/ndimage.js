@@ -100,7 +100,7 @@ export function minimumRows(grid, size, shift = 0) {
   return extremeRows(grid, size, shift, -1);
 }
 
-/** maximum_filter1d along rows. The window of an even size reaches further to the left; `shift` moves it to the right. */
+/** maximum_filter1d along rows. A window of even size reaches further to the left; `shift` moves it to the right. */
 export function maximumRows(grid, size, shift = 0) {
   return extremeRows(grid, size, shift, 1);
 }
@@ -108,8 +108,8 @@ export function maximumRows(grid, size, shift = 0) {
 /**
  * Return the maximum, times `sign`, of `sign` times the values in a window around each value of a row.
  *
- * Three comparisons a value are enough, however large the window is (van Herk 1992; Gil and Werman 1993): the row is cut
- * into blocks as long as the window. A window is an end of one block and a start of the next one.
+ * Three comparisons a value are enough, however large the window is (van Herk 1992; Gil and Werman 1993): the row is
+ * cut into blocks as long as the window. A window is an end of one block and a start of the next one.
  */
 function extremeRows({ height, width, values }, size, shift, sign) {
   const result = new values.constructor(height * width);
