@@ -26,14 +26,25 @@ function onPaper(bitmap, paper) {
   context.fillRect(0, 0, width, height);
   context.drawImage(bitmap, 0, 0, width, height);
   const { data } = context.getImageData(0, 0, width, height);
-  const channels = [0, 1, 2].map((channel) => data.filter((_, place) => place % 4 === channel));
+  const channels = [0, 1, 2].map((channel) => channelOf(data, channel));
   const contrasts = channels.map((values) => contrastOf(values, width));
   const contrast = Math.max(...contrasts);
-  return { canvas, width, height, contrast, grey: new Uint8Array(channels[contrasts.indexOf(contrast)]) };
+  return { canvas, width, height, contrast, grey: channels[contrasts.indexOf(contrast)] };
+}
+
+/** Return one of the four channels of RGBA values. */
+function channelOf(rgba, channel) {
+  const values = new Uint8Array(rgba.length / 4);
+  for (let place = 0; place < values.length; place++) values[place] = rgba[4 * place + channel];
+  return values;
 }
 
 /** Return the range of the values of every second pixel in every second row, without the extreme ones. */
 function contrastOf(values, width) {
-  const sorted = values.filter((_, place) => place % width % 2 === 0 && Math.floor(place / width) % 2 === 0).sort();
+  const sample = [];
+  for (let first = 0; first < values.length; first += 2 * width) {
+    for (let column = 0; column < width; column += 2) sample.push(values[first + column]);
+  }
+  const sorted = Uint8Array.from(sample).sort();
   return quantile(sorted, 0.999) - quantile(sorted, 0.001);
 }

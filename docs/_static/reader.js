@@ -93,6 +93,7 @@ function showResult({ number: large, sentence: line, shown, picture: canvas, dig
   line.textContent = sentence;
   shown.hidden = !picture;
   if (!picture) return;
+  shown.classList.toggle("reader-wide", picture.width > 1.6 * picture.height);
   drawPicture(canvas, picture.canvas, digits);
   canvas.setAttribute("aria-label", describe(digits));
   list.replaceChildren(...digits.map((digit, n) => listItem(picture.canvas, digit, n + 1)));

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import shutil
 
 import build_site
@@ -196,3 +197,27 @@ def test_buttons_open_a_file_dialog_and_the_camera_only_on_phones(visit, url, br
         with page.expect_file_chooser():
             page.get_by_role("button", name="Take a photo").tap()
         assert page.locator(".reader-camera").get_attribute("capture") == "environment"
+
+
+def test_the_picture_that_was_given_last_is_shown(visit, digits):
+    choose(visit.page, png(sheet(digits[1], digits[2], digits[3])))
+    choose(visit.page, png(sheet(digits[6])))
+    expect(visit.page, "6", "^one digit")
+    visit.page.wait_for_timeout(1000)
+    expect(visit.page, "6", "^one digit")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_picture_is_read_on_the_site(width, site, browser, digits):
+    with Visit(browser, site, width) as visit:
+        page = visit.open("draw.html")
+        choose(page, png(sheet(digits[7], digits[0])))
+        page.locator(".reader-number", has_text=re.compile("^70$")).wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
+        page.locator(".reader-number").scroll_into_view_if_needed()
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            page.locator(f"html[data-theme={theme}]").wait_for(state="attached")
+            visit.screenshot(f"reader-{width}-{theme}")
+            assert visit.axe_findings() == [], theme
+        assert visit.troubles == []
