@@ -7,6 +7,7 @@ No notebook is run, and the site loads nothing from other servers. The old site 
 """
 
 import argparse
+import json
 import re
 import shutil
 import sys
@@ -18,7 +19,7 @@ from folders import atomic_folder
 from readme_picture import stored_picture
 from sphinx.cmd.build import build_main
 
-from mnist_helpers import CourseError, onnx_file
+from mnist_helpers import CourseError, onnx_file, predict
 from mnist_helpers._support.checksums import published_sha256
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.widgets import netron_page
@@ -93,6 +94,7 @@ def lay_out(root: Path, node_modules: Path, source: Path) -> None:
     static = source / "_static"
     copy(root / "mnist_helpers" / "widgets" / "pad.js", static)
     copy(root / PAD_MODEL, static / "models")
+    (static / "models" / "digits.json").write_text(json.dumps(limits(root / PAD_MODEL)), encoding="utf-8")
     for name, target in FROM_NPM.items():
         copy(node_modules / name, static / target)
     for name in WITH_LICENCE:
@@ -100,6 +102,13 @@ def lay_out(root: Path, node_modules: Path, source: Path) -> None:
     (static / "pictures").mkdir()
     for name, picture in cards.items():
         (static / "pictures" / f"{name}.png").write_bytes(picture)
+
+
+def limits(model: Path) -> dict[str, float]:
+    """Return the limits for what counts as a digit, so that the page and the command read alike."""
+    threshold = predict.Reader(model).threshold
+    unsure = {"unreadable": predict.UNREADABLE, "least_sure": predict.LEAST_SURE}
+    return {"threshold": threshold, "widest": predict.WIDEST, **unsure}
 
 
 def copy(source: Path, folder: Path) -> None:

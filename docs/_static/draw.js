@@ -1,32 +1,14 @@
-/** The page "Draw a digit": the pad with the course's best network, run in the browser by ONNX Runtime. */
+/** The pad of the page "Draw a digit", whose drawings the network reads. */
 
+import { FAILED, LOADING, loadNetwork, predict } from "./network.js";
 import { createPad } from "./pad.js";
 import { prepare } from "./prepare.js";
-
-const LOADING = "The network is being loaded (about 4 MB) …";
-const FAILED = "The network could not be loaded; reload the page to try again.";
-
-const here = (path) => new URL(path, import.meta.url).href;
-
-/** Load ONNX Runtime and the network, with one thread: more need HTTP headers that simple servers do not send. */
-async function loadNetwork() {
-  const ort = await import(here("./ort/ort.wasm.min.mjs"));
-  ort.env.wasm.numThreads = 1;
-  ort.env.wasm.wasmPaths = here("./ort/");
-  return { ort, session: await ort.InferenceSession.create(here("./models/digits.onnx")) };
-}
-
-/** Return the ten probabilities for a picture, Uint8Array(784). The network itself normalises the picture. */
-async function predict({ ort, session }, picture) {
-  const images = new ort.Tensor("uint8", picture, [1, 28, 28]);
-  const { probabilities } = await session.run({ images });
-  return Array.from(probabilities.data);
-}
 
 async function read(network, ink) {
   const prepared = prepare(ink);
   if (prepared === null) return null;
-  return { ...prepared, probabilities: await predict(network, prepared.picture) };
+  const [probabilities] = await predict(network, [prepared.picture]);
+  return { ...prepared, probabilities };
 }
 
 function showMessage(element, sentence) {

@@ -19,9 +19,14 @@ export function prepare(drawing) {
   const inkOf = withoutPaper(drawing);
   const box = boxOf(drawing, inkOf);
   if (box === null) return null;
-  const small = fitInto(cut(drawing, inkOf, box), FRAME);
+  return { box, ...centred(cut(drawing, inkOf, box)) };
+}
+
+/** Fit a grid of ink into 20x20 and centre its mass in 28x28. Returns {picture, size, corner} as `prepare` does. */
+export function centred(ink) {
+  const small = fitInto(ink, FRAME);
   const corner = [cornerAlong(small, 0), cornerAlong(small, 1)];
-  return { picture: placed(small, corner), box, size: [small.height, small.width], corner };
+  return { picture: placed(small, corner), size: [small.height, small.width], corner };
 }
 
 /** Return a table that maps grey values 0..255 to ink 0..1: paper and shadows to 0, the strongest ink to 1. */
@@ -136,7 +141,7 @@ function placed({ height, width, values }, [top, left]) {
 }
 
 /** Round half to even, as Python does. */
-function roundHalfEven(value) {
+export function roundHalfEven(value) {
   const floor = Math.floor(value);
   if (value - floor !== 0.5) return Math.round(value);
   return floor % 2 === 0 ? floor : floor + 1;

@@ -227,7 +227,7 @@ function named(digit) {
   return `${digit === 8 ? "an" : "a"}${NBSP}${digit}`;
 }
 
-function percent(probability) {
+export function percent(probability) {
   if (probability > 0.995) return `over 99${NBSP}%`;
   if (probability < 0.005) return `under 1${NBSP}%`;
   return `${Math.round(100 * probability)}${NBSP}%`;
@@ -253,7 +253,7 @@ function showBar(bar, probability, best) {
   bar.querySelector(".pad-value").textContent = `${value}${NBSP}%`;
 }
 
-function showPicture(canvas, picture) {
+export function showPicture(canvas, picture) {
   const rgba = Uint8ClampedArray.from({ length: 4 * picture.length }, (_, n) => (n % 4 === 3 ? 255 : picture[n >> 2]));
   canvas.getContext("2d").putImageData(new ImageData(rgba, PICTURE, PICTURE), 0, 0);
 }

@@ -10,7 +10,7 @@ from mnist_helpers import drawing
 from mnist_helpers._support.paths import COURSE as ROOT
 from tests.browser import strokes
 
-SCRIPTS = ["mnist_helpers/widgets/pad.js", "docs/_static/prepare.js", "docs/_static/draw.js"]
+SCRIPTS = ["mnist_helpers/widgets/pad.js", *(f"docs/_static/{name}.js" for name in ("prepare", "network", "draw"))]
 # answers as draw.js does, but with a network of the test's own; notes what it was asked
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <link rel="icon" href="data:,"><title>Pad</title><p id="before">Before the pad</p><main></main>

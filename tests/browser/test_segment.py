@@ -1,0 +1,97 @@
+"""The search for digits in the page against the one in Python: equal boxes and ink, pictures within one grey level."""
+
+import base64
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from serve_site import serving
+
+from mnist_helpers import data, drawing, segment
+from mnist_helpers._support.paths import COURSE as ROOT
+
+SCRIPTS = ["segment.js", "ndimage.js", "prepare.js"]
+PAGE = """<!doctype html><link rel="icon" href="data:,"><title>Segment</title><script type="module">
+  import { find, findDigits } from "./segment.js";
+  const letters = (values) => btoa(Array.from(values, (value) => String.fromCharCode(value)).join(""));
+  window.search = (picture, height, width) => {
+    const grey = Uint8Array.from(atob(picture), (letter) => letter.charCodeAt(0));
+    const digits = findDigits(grey, height, width);
+    const ink = find(grey, height, width).map((part) => letters(part.ink.values));
+    return digits.map((digit, n) => ({ box: digit.box, picture: letters(digit.picture), ink: ink[n] }));
+  };
+  window.ready = true;
+</script>"""
+SIZES = [(1, 1), (1, 9), (9, 1), (2, 3), (4, 30), (5, 5), (17, 6), (40, 300), (301, 62), (120, 121)]
+
+
+@pytest.fixture(scope="module")
+def page(browser, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("segment")
+    for script in SCRIPTS:
+        shutil.copy(ROOT / "docs" / "_static" / script, folder)
+    (folder / "index.html").write_text(PAGE, encoding="utf-8")
+    with serving(folder) as address:
+        page = browser.new_page()
+        page.goto(address)
+        page.wait_for_function("window.ready")
+        yield page
+        page.close()
+
+
+@pytest.fixture(scope="module")
+def reading():
+    """The benchmark that makes pictures, and digits for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "benchmarks")
+        import reading
+    return reading, *(tensor.numpy()[-2000:] for tensor in data.load_raw("train"))
+
+
+def bytes_of(text, shape):
+    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(shape).astype(int)
+
+
+def check(page, grey):
+    """Search a picture uint8 [H, W] on both sides and return how many digits were found."""
+    parts, digits = segment.find(grey), drawing.find_digits(grey)
+    found = page.evaluate("given => search(...given)", [base64.b64encode(grey.tobytes()).decode(), *grey.shape])
+    assert [tuple(digit["box"]) for digit in found] == [part.box for part in parts]
+    for there, part, digit in zip(found, parts, digits):
+        assert np.array_equal(bytes_of(there["ink"], part.ink.shape), part.ink)
+        assert np.abs(bytes_of(there["picture"], (28, 28)) - digit.picture).max() <= 1
+    return len(found)
+
+
+def test_digits_are_found_as_in_python_in_all_conditions(page, reading):
+    benchmark, images, labels = reading
+    counts = {}
+    for condition in benchmark.DIGITS_IN:
+        for picture, _ in benchmark.pictures(condition, images, labels, 2):
+            counts[condition.__name__] = check(page, drawing._grey(Image.fromarray(picture)))
+    assert len(counts) == 23 and counts["four_digits"] == 4 and counts["blank_page"] == 0
+
+
+@pytest.mark.parametrize("shape", SIZES, ids=str)
+def test_small_and_narrow_pictures_give_what_python_gives(page, shape):
+    random = np.random.default_rng(shape)
+    check(page, np.full(shape, 200, np.uint8))
+    check(page, random.integers(0, 256, shape).astype(np.uint8))
+    check(page, np.where(random.random(shape) < 0.1, 30, 220).astype(np.uint8))
+    coarse = np.kron(random.integers(0, 2, (-(-shape[0] // 6), -(-shape[1] // 6))), np.ones((6, 6)))
+    check(page, np.uint8(230 - 180 * coarse[: shape[0], : shape[1]]))
+
+
+def test_pictures_of_many_sizes_light_writing_and_odd_shapes_give_what_python_gives(page, reading):
+    benchmark, images, labels = reading
+    random = np.random.default_rng(1)
+    for number, (picture, _) in enumerate(benchmark.pictures(benchmark.squared_paper, images, labels, 8)):
+        width, height = random.integers(60, 800, 2)
+        grey = np.asarray(Image.fromarray(picture).resize((width, height)))
+        assert check(page, 255 - grey if number % 2 else grey) > 0 or min(width, height) < 200
+
+
+@pytest.mark.parametrize("shape", [(12, 8), (13, 10), (20, 6), (25, 8), (60, 9), (60, 50), (90, 3)], ids=str)
+def test_strokes_of_bars_and_blocks_are_evened_out_as_in_python(page, shape):
+    assert check(page, np.pad(np.zeros(shape, np.uint8), 30, constant_values=255)) == 1
