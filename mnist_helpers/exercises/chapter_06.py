@@ -478,6 +478,9 @@ def _wrong_trainers(answer, best, shares):
     learnt = int(np.argmax([share[0] for share in shares]))
     if array(answer).size == 1 and learnt != best:
         yield learnt, "Your choice is the best on the images that it learnt from. Judge on the last tenth."
+    in_train_mode = int(np.argmax([1 - 2 * abs(0.6 - share[1]) for share in shares]))
+    if array(answer).size == 1 and in_train_mode not in (best, learnt):
+        yield in_train_mode, f"Trainer {in_train_mode} wins if the networks stay in train mode. Call eval() first."
 
 
 @exercises.add(
@@ -521,6 +524,23 @@ def check_power(ask):
         if 1 < found <= EXPERIMENTS and abs(found / EXPERIMENTS - expected) < tolerance:
             raise NotYet("That is the number of experiments that find the gain. Return their share.")
         if not abs(found - expected) < tolerance:
-            raise NotYet(f"For {given}, about {expected:.2f} was expected, but your function returned {found:.4g}.")
+            known = [why for wrong, why in _wrong_powers(spread, gain, seeds) if abs(found - wrong) < tolerance]
+            message = f"For {given}, about {expected:.2f} was expected, but your function returned {found:.4g}."
+            raise NotYet(" ".join([message, *known[:1]]))
     reason = "A gain of 50 spreads is found in each of 10 experiments."
     same(ask(1.0, 50.0, 4, 10, np.random.default_rng(1)), 1, otherwise=reason)
+
+
+def _wrong_powers(spread, gain, seeds):
+    """Return the shares for two known mistakes, almost, with explanations."""
+    rng = np.random.default_rng(5)
+    before, after = rng.normal(0, spread, (40_000, seeds)), rng.normal(gain, spread, (40_000, seeds))
+    difference = after.mean(axis=1) - before.mean(axis=1)
+    divided_by_n = np.sqrt((before.var(axis=1) + after.var(axis=1)) / seeds)
+    return [
+        (np.mean(difference > 2 * divided_by_n), "NumPy's std and var divide by n. Did you say ddof=1?"),
+        (
+            np.mean(difference > 2 * spread * math.sqrt(2 / seeds)),
+            "Did you use `spread` in the standard error? Estimate it from the results of each experiment.",
+        ),
+    ]

@@ -80,7 +80,11 @@ def check_shift_down(ask):
         given = f"images of shape {list(shape)} and a shift of {pixels}"
         same(ask(images, pixels), shifted_by_rows(images, pixels), _wrong_shifts(images, pixels), given=given)
     images = some_digits(2, 1, 6, 5)
-    same(ask(images, 0), images, otherwise="A shift by 0 pixels leaves every image as it is.")
+    try:
+        unmoved = ask(images, 0)
+    except NotYet as problem:  # a slice that ends at -0 is empty and does not fit
+        raise NotYet(f"Right for shifts of 1 to 3 pixels, but for a shift of 0 {problem}") from None
+    same(unmoved, images, otherwise="A shift by 0 pixels leaves every image as it is.")
     passed = images.clone().as_subclass(PassedByReference)
     ask(passed, 2)
     if not torch.equal(images, passed):

@@ -270,6 +270,9 @@ WRONG = {
         ),
         "divided by n": found_with(lambda b, a, n: np.hypot(b.std(1, ddof=1), a.std(1, ddof=1)) / n),
         "ddof=0": found_with(lambda before, after, n: np.sqrt((before.var(1) + after.var(1)) / n)),
+        "spread known": lambda spread, gain, seeds, experiments, rng: found_with(
+            lambda before, after, n: spread * np.sqrt(2 / n)
+        )(spread, gain, seeds, experiments, rng),
         "errors added": found_with(lambda b, a, n: (b.std(1, ddof=1) + a.std(1, ddof=1)) / np.sqrt(n)),
         "one standard error": found_with(errors=1.0),
         "three standard errors": found_with(errors=3.0),
