@@ -54,6 +54,10 @@ def check_parity(ask):
         for pair, reason in [
             ((changed, largest), "Both are right, but the difference comes first."),
             ((largest, 40 - changed), "That is the number of predictions that stay the same."),
+            (
+                (largest, (ONE != OTHER).sum()),
+                "You counted numbers that differ. Count images whose prediction changes.",
+            ),
             ((largest, changed / 40), "Return the number of changed predictions, not their share."),
             ((np.abs(difference).mean(), changed), "That is the mean difference. One bad image would hide in it."),
         ]
@@ -86,6 +90,8 @@ def check_choose_threshold(ask):
     same(
         ask(CONFIDENCE_TABLE, 0.01), 0.7, (), "9 wrong of 900 is a share of 0.01: that is allowed.", given.format(0.01)
     )
+    kept = "9 wrong of 900 kept answers is a share of 0.01: divide by the kept answers, not by all."
+    same(ask(CONFIDENCE_TABLE, 0.0095), 0.9, (), kept, given.format(0.0095))
     same(ask(CONFIDENCE_TABLE, 0.0), 0.99, (), "Only the last row has no wrong answer.", given.format(0.0))
     same(ask(CONFIDENCE_TABLE, 0.04), 0.0, (), "Here nothing must be refused.", given.format(0.04))
     other = CONFIDENCE_TABLE[::-1]
@@ -247,6 +253,13 @@ def check_whole_number_product(ask):
         raise NotYet("Five images were right. For one image, the shape [1, 10] was expected.")
 
 
+def _signed_product(images, weight):
+    """Return the product if the scales come from the largest values instead of the largest absolute values."""
+    steps = [values.max() / 127 for values in (images, weight)]
+    whole = [np.rint(values / step) for values, step in zip((images, weight), steps)]
+    return whole[0] @ whole[1].T * steps[0] * steps[1]
+
+
 def _wrong_products(images, weight, right, given):
     """Return results that show without doubt what went wrong, with explanations."""
     steps = [np.abs(values).max() / 127 for values in (images, weight)]
@@ -255,6 +268,7 @@ def _wrong_products(images, weight, right, given):
     )
     results = [
         (images @ weight.T, "That is the exact product. Round both arrays to integers first."),
+        (_signed_product(images, weight), "Take the largest absolute value: a negative number may be the largest."),
         (right / (steps[0] * steps[1]), "Those are the integers. Multiply them by both scales."),
         (right / steps[1], "The weight's scale is missing."),
         (right / steps[0], "The images' scale is missing."),

@@ -44,8 +44,8 @@ def kept_cost(confidence, right, threshold, of_refusal, of_mistake):
     return total / len(confidence)
 
 
-def product(images, weight, rounding=np.rint, kind=np.int32, which=(0, 1), back=(0, 1), steps=127):
-    arrays, scales = [images, weight], [np.abs(values).max() / steps for values in (images, weight)]
+def product(images, weight, rounding=np.rint, kind=np.int32, which=(0, 1), back=(0, 1), steps=127, size=np.abs):
+    arrays, scales = [images, weight], [size(values).max() / steps for values in (images, weight)]
     for index in which:
         arrays[index] = rounding(arrays[index] / scales[index]).astype(kind)
     result = arrays[0] @ arrays[1].T
@@ -100,9 +100,8 @@ WRONG = {
     "choose_threshold": {
         "the highest": lambda table, allowed: max(t for t, kept, wrong in table if wrong / kept <= allowed),
         "less than allowed": lambda table, allowed: min([t for t, k, w in table if w / k < allowed], default=1),
-        "share of all images": lambda table, allowed: (
-            min(t for t, kept, wrong in table if wrong / max(k for _, k, _ in table) <= allowed)
-            + 0.2 * (allowed == 0.02)
+        "share of all images": lambda table, allowed: min(
+            t for t, kept, wrong in table if wrong / max(k for _, k, _ in table) <= allowed
         ),
         "the first row that fits": lambda table, allowed: next(t for t, k, w in table if w / k <= allowed),
         "the whole row": lambda table, allowed: next(row for row in table if row[2] / row[1] <= allowed),
@@ -157,6 +156,7 @@ WRONG = {
         "the images alone": lambda images, weight: product(images, weight, which=(0,), back=(0,)),
         "the weight alone": lambda images, weight: product(images, weight, which=(1,), back=(1,)),
         "255 steps": lambda images, weight: product(images, weight, steps=255),
+        "the largest, with its sign": lambda images, weight: product(images, weight, size=np.asarray),
     },
     "export_and_compare": {
         "train mode, compared in eval mode": lambda model, images, path: (
