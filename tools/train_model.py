@@ -81,12 +81,16 @@ def metadata(correct: int, count: int, temperature: float) -> dict[str, str]:
     }
 
 
+def shipped_network() -> Calibrated:
+    """Return the network of the recipe "best" with the temperature that was fitted on validation images."""
+    return Calibrated(best_network(), json.loads((RESULTS / "calibration.json").read_text())["temperature"])
+
+
 def make_digits() -> None:
-    """Export the network of the recipe "best", with its temperature, to models/digits.onnx."""
-    temperature = json.loads((RESULTS / "calibration.json").read_text())["temperature"]
-    model, (images, labels) = Calibrated(best_network(), temperature), data.load("test")
+    """Export the network that is shipped to models/digits.onnx."""
+    model, (images, labels) = shipped_network(), data.load("test")
     _, correct = evaluate(model, images, labels)
-    export.to_onnx_from_pixels(model, DIGITS, metadata(correct, len(labels), temperature))
+    export.to_onnx_from_pixels(model, DIGITS, metadata(correct, len(labels), model.temperature))
     print(f"written: {DIGITS.relative_to(ROOT)}, {correct} of {len(labels)} right")
 
 
