@@ -84,6 +84,15 @@ def read_grey(path: Path) -> np.ndarray:
         raise CourseError(f"{path} is no image that can be read; {remedy}.") from None
 
 
+def count_pages(path: Path) -> int:
+    """Return how many pages (TIFF) or frames (GIF) an image file has; 1 if it cannot be opened."""
+    try:
+        with Image.open(path, formats=_formats()) as image:
+            return getattr(image, "n_frames", 1)
+    except Exception:  # a damaged file raises errors of many kinds
+        return 1
+
+
 def _formats() -> tuple[str, ...]:
     """Return the formats that are read: photos of telephones in HEIC only if pillow-heif is installed."""
     try:

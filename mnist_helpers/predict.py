@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_helpers import CourseError, drawing, onnx_file, view
+from mnist_helpers import CourseError, drawing, onnx_file, segment, view
 from mnist_helpers._support.atomic_files import atomic_write
 from mnist_helpers._support.checksums import published_sha256
 from mnist_helpers._support.paths import MODELS
@@ -41,9 +41,7 @@ class Digit:
     digit: int  # the most probable class
     confidence: float  # its probability
     probabilities: list[float]  # of the classes 0 to 9
-    box: tuple[
-        int, int, int, int
-    ]  # top, left, height and width, in a picture of at most drawing.MAX_SIDE pixels a side
+    box: segment.Box  # top, left, height and width, in the picture as drawing.read_grey returns it
     sure: bool  # whether the confidence reaches the threshold
 
     def __str__(self) -> str:
@@ -63,6 +61,7 @@ class Answer:
     number: str  # all digits in reading order, for example "42"
     confidence: float  # the lowest of the digits'
     digits: list[Digit]
+    pages: int = 1  # in the file; only the first is read
 
     @property
     def digit(self) -> int:
@@ -75,9 +74,11 @@ class Answer:
         return self.digits[0].probabilities
 
     def note(self) -> str:
-        """Return what there is to say about digits that are not sure."""
+        """Return what there is to say about digits that are not sure, and about pages that were not read."""
         doubts = [digit.doubt() for digit in self.digits if not digit.sure]
-        return f"unsure: {', '.join(doubts)}" if doubts else ""
+        notes = [f"unsure: {', '.join(doubts)}"] if doubts else []
+        notes += [f"only the first of {self.pages} pages was read"] if self.pages > 1 else []
+        return "; ".join(notes)
 
 
 class Reader:
@@ -149,7 +150,7 @@ class Reader:
         number, confidence = "".join(map(str, digits)), min(digit.confidence for digit in digits)
         if _is_no_number(digits):
             raise CourseError(f"{path} shows something, but no digit that the network is sure of.")
-        return Answer(str(path), number, confidence, digits)
+        return Answer(str(path), number, confidence, digits, drawing.count_pages(path))
 
     def digits(self, found: list[drawing.FoundDigit]) -> list[Digit]:
         """Return the prediction for each digit. A shape far wider than high is not sure to be a digit."""

@@ -238,6 +238,15 @@ def test_a_view_shows_boxes_and_what_the_network_saw(number, tmp_path):
     assert done.returncode == 2 and "cannot be written" in done.stderr
 
 
+@pytest.mark.parametrize("suffix", ["tiff", "gif"])
+def test_pages_after_the_first_are_named(suffix, number, tmp_path):
+    with Image.open(number) as page:
+        page.save(tmp_path / f"pages.{suffix}", save_all=True, append_images=[Image.new("L", page.size, 255)] * 2)
+    done = run(tmp_path / f"pages.{suffix}")
+    assert done.returncode == 0 and done.stdout.startswith("7210 ")
+    assert "(only the first of" in done.stdout and "pages was read)" in done.stdout
+
+
 def test_folders_in_a_folder_are_read_when_asked(number, tmp_path):
     inner = tmp_path / "inner" / "deep"
     inner.mkdir(parents=True)
