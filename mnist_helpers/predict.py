@@ -193,16 +193,17 @@ def files(path: Path, recursive: bool = False) -> list[Path]:
         raise CourseError(
             f"{path} cannot be read ({error.strerror}); choose a folder that you have permission to read."
         ) from None
-    suffixes = drawing.SUFFIXES | drawing.OTHER_SUFFIXES.keys()
-    found = [
-        file
-        for file in inside
-        if file.suffix.lower() in suffixes and not any(part.startswith(".") for part in file.relative_to(path).parts)
-    ]
+    found = [file for file in inside if _is_picture(file.relative_to(path))]
     if not found:
         kinds = " ".join(sorted(drawing.SUFFIXES))
         raise CourseError(f"{path} is a folder without images; choose one that contains files ending in {kinds}.")
     return found
+
+
+def _is_picture(path: Path) -> bool:
+    """Return whether a path in a folder is, by its name, a picture that is not hidden."""
+    known = path.suffix.lower() in drawing.SUFFIXES | drawing.OTHER_SUFFIXES.keys()
+    return known and not any(part.startswith(".") for part in path.parts)
 
 
 def answers(reader: Reader, paths: list[Path], options: argparse.Namespace) -> Iterator[tuple[Path, Answer | str]]:
