@@ -63,7 +63,8 @@ function summary(digits, limits) {
   if (isNoNumber(digits, limits)) return { sentence: NO_DIGIT };
   if (unsure.length) return { number, sentence: `unsure: ${unsure.map((digit) => digit.doubt).join(", ")}` };
   if (digits.length === 1) return { number, sentence: `one digit, ${percent(lowest)} sure` };
-  return { number, sentence: `${digits.length} digits, each at least ${percent(lowest)} sure` };
+  const least = lowest > 0.995 ? "" : "at least ";
+  return { number, sentence: `${digits.length} digits, each ${least}${percent(lowest)} sure` };
 }
 
 /** Return whether the network is sure of too little to take these shapes for digits. */

@@ -42,6 +42,10 @@ class NotAttempted(Exception):
     """Raised if the student's function is still the stub, which returns an ellipsis."""
 
 
+class UnknownName(CourseError, AttributeError):
+    """Raised for a slip such as `exercises.one_hot.solve`. An AttributeError, so that hasattr works."""
+
+
 class TooSlow(BaseException):
     """Raised after the time limit. Not an Exception, so that a student's `except Exception` does not catch it."""
 
@@ -121,7 +125,7 @@ class Exercise:
     def __getattr__(self, name: str):
         if name.startswith("_") or name == "run_checker":
             raise AttributeError(name)
-        raise CourseError(
+        raise UnknownName(
             f"an exercise has no {name}; use exercises.{self.name}.check({self.name}), .hint() or .solution()."
         )
 

@@ -114,6 +114,6 @@ def check_pad(page):
 
 def check_sliders(page):
     page.evaluate(SCROLL_TO, "rate-slider")
-    page.get_by_alt_text("The figure for learning_rate=1.0", exact=True).wait_for()
+    page.get_by_alt_text("The figure for learning_rate=5.0", exact=True).wait_for()
     page.get_by_role("slider", name="learning rate").first.fill("8")  # the ninth value of the list
     page.get_by_alt_text("The figure for learning_rate=12.0", exact=True).wait_for()

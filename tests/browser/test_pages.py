@@ -170,7 +170,7 @@ def test_page_ends_with_its_provenance(name, site, browser):
 
 def test_terms_are_linked_to_the_glossary_and_from_there_to_their_chapter(site, browser):
     with Visit(browser, site, 1280) as visit:
-        page = visit.open("notebooks/04_training.html")
+        page = visit.open("notebooks/03_gradients.html")
         page.locator("a:has(.glossary-link)", has_text="momentum").first.click()
         page.wait_for_url("**/glossary.html#term-momentum")
         entry = page.locator("dt#term-momentum + dd")

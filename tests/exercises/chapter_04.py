@@ -99,7 +99,7 @@ def saved(*names, load=("model", "optimizer"), whole=False, counter=None):
         old, new = {"model": model, "optimizer": optimizer}, {"model": new_model, "optimizer": new_optimizer}
         content = {name: old[name] if whole else old[name].state_dict() for name in names} | {"count": count}
         torch.save(content, path)
-        content = torch.load(path, weights_only=False)
+        content = content if whole else torch.load(path, weights_only=True)  # a whole object would need code to load
         for name in set(names) & set(load):
             new[name].load_state_dict(content[name].state_dict() if whole else content[name])
         return content["count"] if counter is None else counter
@@ -121,7 +121,7 @@ def without_a_file(path, model, optimizer, counter, new_model, new_optimizer):
 
 def two_dicts_in_a_list(path, model, optimizer, counter, new_model, new_optimizer):
     torch.save([model.state_dict(), optimizer.state_dict(), counter], path)
-    weights, state, found = torch.load(path)
+    weights, state, found = torch.load(path, weights_only=True)
     new_model.load_state_dict(weights)
     new_optimizer.load_state_dict(state)
     return found
@@ -136,7 +136,7 @@ def opened_by_hand(path, model, optimizer, counter, new_model, new_optimizer):
     with open(path, "wb") as file:
         torch.save(content, file)
     with open(path, "rb") as file:
-        content = torch.load(file, weights_only=False)
+        content = torch.load(file, weights_only=True)
     with torch.no_grad():
         for name, parameter in new_model.named_parameters():
             parameter.copy_(content["weights"][name])

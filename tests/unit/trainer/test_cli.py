@@ -43,7 +43,7 @@ def test_export_writes_a_file_that_predict_takes(recipe, tmp_path, capsys):
     network.load_state_dict(content["model"])
     expected = predict(with_test_time_averaging(RECIPES[recipe], network), data.normalise(images))
     np.testing.assert_allclose(reader.probabilities(images.numpy()), expected.numpy(), atol=1e-4)
-    assert reader.metadata["seed"] == "1" and "validation images read right" in reader.metadata
+    assert reader.metadata["seed"] == "3" and "validation images read right" in reader.metadata
 
 
 @pytest.mark.integration
