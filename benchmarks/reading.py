@@ -18,7 +18,7 @@ from scipy import ndimage
 from sklearn.datasets import load_sample_images
 
 from mnist_helpers import CourseError, data, drawing
-from mnist_helpers.predict import Reader
+from mnist_helpers.predict import Reader, answer_from
 
 SIDE = 500  # pixels of a picture
 PAPER, INK = 235.0, 45.0
@@ -294,7 +294,7 @@ def read(reader: Reader, picture: np.ndarray) -> str:
     """Return what is read in a picture, with ? for digits that are not sure, or an empty text for no digit."""
     found = drawing.find_digits(drawing.clearest_grey(Image.fromarray(picture)))
     try:
-        return reader.answer(Path("picture"), found).number
+        return answer_from(Path("picture"), reader.digits(found)).number
     except CourseError:
         return ""
 

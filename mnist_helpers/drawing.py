@@ -1,5 +1,6 @@
 """Convert drawn or photographed digits to the 28x28 images that an MNIST network expects."""
 
+import functools
 import re
 import warnings
 from dataclasses import dataclass
@@ -93,6 +94,7 @@ def count_pages(path: Path) -> int:
         return 1
 
 
+@functools.cache  # a failing import is searched for anew each time
 def _formats() -> tuple[str, ...]:
     """Return the formats that are read: photos of telephones in HEIC only if pillow-heif is installed."""
     try:

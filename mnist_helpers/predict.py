@@ -140,17 +140,7 @@ class Reader:
 
         No digit is found if the picture shows no ink on paper, or if the network is sure of none of what it shows.
         """
-        return self.answer(path, drawing.find_digits(drawing.read_grey(path)))
-
-    def answer(self, path: Path, found: list[drawing.FoundDigit]) -> Answer:
-        """Return the answer for the digits that were found in the picture `path`, as `read` does."""
-        if not found:
-            raise CourseError(f"{path} shows no digit; write with a dark pen on light paper, and leave a margin.")
-        digits = self.digits(found)
-        number, confidence = "".join(map(str, digits)), min(digit.confidence for digit in digits)
-        if _is_no_number(digits):
-            raise CourseError(f"{path} shows something, but no digit that the network is sure of.")
-        return Answer(str(path), number, confidence, digits, drawing.count_pages(path))
+        return answer_from(path, self.digits(drawing.find_digits(drawing.read_grey(path))))
 
     def digits(self, found: list[drawing.FoundDigit]) -> list[Digit]:
         """Return the prediction for each digit. A shape far wider than high is not sure to be a digit."""
@@ -162,6 +152,16 @@ class Reader:
             sure = confidence >= self.threshold and shape.box[3] <= WIDEST * shape.box[2]
             digits.append(Digit(int(row.argmax()), confidence, row.tolist(), shape.box, sure))
         return digits
+
+
+def answer_from(path: Path, digits: list[Digit]) -> Answer:
+    """Return the answer for the digits in the picture `path`. Raises CourseError as `Reader.read` does."""
+    if not digits:
+        raise CourseError(f"{path} shows no digit; write with a dark pen on light paper, and leave a margin.")
+    if _is_no_number(digits):
+        raise CourseError(f"{path} shows something, but no digit that the network is sure of.")
+    number, confidence = "".join(map(str, digits)), min(digit.confidence for digit in digits)
+    return Answer(str(path), number, confidence, digits, drawing.count_pages(path))
 
 
 def _is_no_number(digits: list[Digit]) -> bool:
@@ -225,12 +225,12 @@ def read_and_show(reader: Reader, path: Path, folder: Path | None) -> Answer:
     """Read an image file and, if `folder` is given, write the view of it there, whether a digit was found or not."""
     grey = drawing.read_grey(path)
     found = drawing.find_digits(grey)
+    digits = reader.digits(found)
     if folder is not None:
-        said = reader.digits(found)
-        picture = view.view(grey, found, [(str(digit), digit.confidence) for digit in said])
+        picture = view.view(grey, found, [(str(digit), digit.confidence) for digit in digits])
         with atomic_write(folder / f"{path.name}.view.png") as file:
             picture.save(file, "PNG")
-    return reader.answer(path, found)
+    return answer_from(path, digits)
 
 
 def report(found: Iterator[tuple[Path, Answer | str]], as_json: bool) -> int:

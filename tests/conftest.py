@@ -29,6 +29,18 @@ def labels(test_set):
     return test_set[1][:500]
 
 
+@pytest.fixture
+def no_window():
+    """Draw without a window, with the settings of Matplotlib put back and the figures closed at the end."""
+    import matplotlib  # few tests draw
+    import matplotlib.pyplot as plt
+
+    matplotlib.use("Agg")
+    with matplotlib.rc_context():
+        yield
+    plt.close("all")
+
+
 @pytest.fixture(scope="session")
 def without_network():
     """What to write before a command to run it where there is no network at all."""

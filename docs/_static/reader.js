@@ -47,7 +47,7 @@ async function resultFor(file, say) {
   return { picture, digits, ...summary(digits, limits) };
 }
 
-/** Add the answer to a digit, as `Reader.digit` in mnist_helpers/predict.py does. */
+/** Add the answer to a digit, as `Reader.digits` in mnist_helpers/predict.py does. */
 function judged(digit, probabilities, { threshold, widest }) {
   const [[first, confidence], [second]] = [...probabilities.entries()].sort((one, other) => other[1] - one[1]);
   const [, , height, width] = digit.box;

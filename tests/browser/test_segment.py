@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import reading
 from PIL import Image
 from serve_site import serving
 
@@ -40,12 +41,9 @@ def page(browser, tmp_path_factory):
         page.close()
 
 
-@pytest.fixture(scope="module")
-def reading():
+@pytest.fixture(scope="module", name="reading")
+def benchmark_and_digits():
     """The benchmark that makes pictures, and digits for it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "benchmarks")
-        import reading
     return reading, *(tensor.numpy()[-2000:] for tensor in data.load_raw("train"))
 
 

@@ -14,11 +14,10 @@ FILES = {"recipe_seeds": "recipes"}  # the others have the module's name
 
 
 @pytest.fixture
-def benchmark(monkeypatch):
+def benchmark():
     """Import a module of benchmarks/, and read its results file."""
 
     def load(name):
-        monkeypatch.syspath_prepend(ROOT / "benchmarks")
         path = ROOT / "benchmarks" / "results" / f"{FILES.get(name, name)}.json"
         return __import__(name), json.loads(path.read_text())
 

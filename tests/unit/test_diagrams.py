@@ -1,6 +1,5 @@
 """The diagrams show the numbers that they were given."""
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -9,13 +8,7 @@ import torch.nn.functional as F
 
 from mnist_helpers import diagrams, plots
 
-
-@pytest.fixture(autouse=True)
-def no_window():
-    matplotlib.use("Agg")
-    with matplotlib.rc_context():
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_window")
 
 
 def written(ax):

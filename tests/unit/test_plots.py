@@ -7,13 +7,7 @@ import pytest
 
 from mnist_helpers import plots
 
-
-@pytest.fixture(autouse=True)
-def no_window():
-    matplotlib.use("Agg")
-    with matplotlib.rc_context():
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_window")
 
 
 def test_digits_draws_each_image_under_its_title(test_set):

@@ -1,16 +1,11 @@
 """Digits are found where they were written, whatever paper and light; what is no writing is left out."""
 
-import sys
-
 import numpy as np
 import pytest
+import reading
 from scipy import ndimage
 
 from mnist_helpers import data, segment
-from mnist_helpers._support.paths import COURSE
-
-sys.path.insert(0, str(COURSE / "benchmarks"))
-import reading  # noqa: E402
 
 PLACE = (100, 150)  # top and left of a digit
 HEIGHT = 200

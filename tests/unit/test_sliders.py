@@ -3,7 +3,6 @@
 import base64
 import io
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -12,12 +11,7 @@ from PIL import Image
 from mnist_helpers.widgets.sliders import Sliders
 from tests.support.refusal import refused
 
-
-@pytest.fixture(autouse=True)
-def no_window():
-    matplotlib.use("Agg")
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_window")
 
 
 def draw(height=0.5, colour="black"):
