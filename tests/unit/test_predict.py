@@ -13,7 +13,7 @@ import onnx
 import pytest
 from PIL import Image, ImageDraw
 
-from mnist_helpers import CourseError, data, predict, view
+from mnist_helpers import CourseError, data, drawing, predict, view
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.predict import MODEL, Reader, read_digits
 from tests.support.refusal import refused
@@ -225,6 +225,8 @@ def test_a_shape_far_wider_than_high_is_not_sure(reader, tmp_path):
         assert reader.read(tmp_path / "bar.png").number == "?"
     except CourseError as error:
         assert "no digit that the network is sure of" in str(error)
+    (shape,) = Reader(threshold=0.0).digits(drawing.find_digits(bar))
+    assert not shape.sure  # whatever the network says
 
 
 def test_a_view_shows_boxes_and_what_the_network_saw(number, tmp_path):
