@@ -25,7 +25,12 @@ from mnist_helpers.network import Net
 from tests.exercises.mutants import CHAPTERS, examine
 
 TABLES = {name: importlib.import_module(f"tests.exercises.{name}") for name in CHAPTERS}
-ALL = [(name, exercise.name) for name, table in TABLES.items() for exercise in table.exercises]
+LONG = {("chapter_04", "train_to_goal"), ("chapter_09", "export_and_compare")}  # seconds for each check
+ALL = [
+    pytest.param(name, exercise.name, marks=[pytest.mark.integration] * ((name, exercise.name) in LONG))
+    for name, table in TABLES.items()
+    for exercise in table.exercises
+]
 every_exercise = pytest.mark.parametrize("chapter, name", ALL)
 
 
@@ -329,6 +334,7 @@ def test_an_interrupt_by_the_user_is_not_taken_for_a_wrong_answer():
         verdict(lambda ask: ask(), interrupted)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_checkers_catch_the_mutants_of_their_solution(chapter):
     results = examine(TABLES[chapter])

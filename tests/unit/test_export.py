@@ -127,6 +127,7 @@ def pixels_file(report_net, tmp_path_factory):
     return export.to_onnx_from_pixels(report_net, tmp_path_factory.mktemp("pixels") / "net.onnx", {"classes": "0"})
 
 
+@pytest.mark.integration
 def test_parity_from_pixels_on_all_test_images(report_net, pixels_file):
     raw, _ = data.load_raw("test")
     expected = predict(report_net, data.normalise(raw)).numpy()
@@ -162,6 +163,7 @@ def test_normalisation_in_the_graph_is_that_of_the_course(tmp_path):
     assert np.abs(found - expected).max() < 2e-6
 
 
+@pytest.mark.integration
 def test_export_from_pixels_leaves_the_mode_and_tells_no_path(report_net, pixels_file, tmp_path):
     for training in (True, False):
         report_net.train(training)

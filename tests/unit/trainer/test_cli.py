@@ -32,6 +32,7 @@ def test_too_little_memory_is_told_in_one_sentence(words, tmp_path, monkeypatch,
     assert said.count("\n") == 1 and "smaller --batch-size" in said
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("recipe", ["good", "best"])
 def test_export_writes_a_file_that_predict_takes(recipe, tmp_path, capsys):
     folder = tmp_path / recipe
