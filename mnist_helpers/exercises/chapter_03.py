@@ -172,24 +172,8 @@ EXTREMES = {  # logits and what is certain about a function that fails on them, 
 @softmax.checker
 def check_softmax(ask):
     """Check ordinary logits, a single row, and logits that overflow in one way after the other."""
-    right = FIVE_ROWS.softmax(dim=1)
-    powers, tiny = FIVE_ROWS.exp(), (FIVE_ROWS - 100).exp()
-    wrong = [
-        (FIVE_ROWS.softmax(dim=0), "Your columns add up to 1. The rows should: sum over the classes, dim=1."),
-        (powers / powers.sum(), "Your whole table adds up to 1. Each row should: sum over the classes, dim=1."),
-        (right.log(), "These are the logarithms of the probabilities. Return the probabilities."),
-        (powers, "Your rows don't add up to 1 yet: divide by their sums."),
-        (
-            FIVE_ROWS / FIVE_ROWS.sum(dim=1, keepdim=True),
-            "You divided the logits themselves. Take e to their power first.",
-        ),
-        (
-            tiny / tiny.sum(dim=1, keepdim=True),
-            "You subtracted 100 from every logit: here the powers become so small that they lose digits. Subtract a "
-            "number that fits the row.",
-        ),
-    ]
-    same(ask(FIVE_ROWS), right, wrong, "These are not the probabilities.", "five rows of four logits")
+    right, otherwise = FIVE_ROWS.softmax(dim=1), "These are not the probabilities."
+    same(ask(FIVE_ROWS), right, _wrong_softmax(FIVE_ROWS), otherwise, "five rows of four logits")
     single = torch.tensor([[2.0, 1.0, -1.0]])
     same(
         ask(single),
@@ -200,6 +184,22 @@ def check_softmax(ask):
     for given, (rows, reason) in EXTREMES.items():
         logits = torch.tensor(rows)
         same(ask(logits), logits.softmax(dim=1), otherwise=reason, given=given)
+
+
+def _wrong_softmax(logits):
+    powers, tiny = logits.exp(), (logits - 100).exp()
+    return [
+        (logits.softmax(dim=0), "Your columns add up to 1. The rows should: sum over the classes, dim=1."),
+        (powers / powers.sum(), "Your whole table adds up to 1. Each row should: sum over the classes, dim=1."),
+        (logits.log_softmax(dim=1), "These are the logarithms of the probabilities. Return the probabilities."),
+        (powers, "Your rows don't add up to 1 yet: divide by their sums."),
+        (logits / logits.sum(dim=1, keepdim=True), "You divided the logits themselves. Take e to their power first."),
+        (
+            tiny / tiny.sum(dim=1, keepdim=True),
+            "You subtracted 100 from every logit: here the powers become so small that they lose digits. Subtract a "
+            "number that fits the row.",
+        ),
+    ]
 
 
 @exercises.add(

@@ -43,31 +43,28 @@ OTHER[7:10] = np.roll(ONE[7:10], 1, axis=1) * 0.5
 @parity.checker
 def check_parity(ask):
     """Check forty rows with three changed predictions, in both orders, and two equal arrays."""
-    difference = ONE - OTHER
-    largest, changed = np.abs(difference).max(), (ONE.argmax(1) != OTHER.argmax(1)).sum()
-    given = "40 images"
-    shown = (
-        f"For {given}, [{largest:.4g}, {changed}] was expected, but your function returned [{{:.4g}}, {{:.4g}}]. {{}}"
-    )
-    wrong = [
-        (pair, shown.format(*pair, reason))
-        for pair, reason in [
-            ((changed, largest), "Both are right, but the difference comes first."),
-            ((largest, 40 - changed), "That is the number of predictions that stay the same."),
-            (
-                (largest, (ONE != OTHER).sum()),
-                "You counted numbers that differ. Count images whose prediction changes.",
-            ),
-            ((largest, changed / 40), "Return the number of changed predictions, not their share."),
-            ((np.abs(difference).mean(), changed), "That is the mean difference. One bad image would hide in it."),
-        ]
-    ]
-    signed = "0.1 less counts as much as 0.1 more. Take the absolute value of the differences."
     for one, other in [(ONE, OTHER), (OTHER, ONE)]:
-        wrong_sign = ((one - other).max(), changed), ((one - other).min(), changed)
-        known = [*wrong, *((pair, shown.format(*pair, signed)) for pair in wrong_sign)]
-        same(ask(one, other), (largest, changed), known, "", given)
+        right = np.abs(one - other).max(), (one.argmax(1) != other.argmax(1)).sum()
+        same(ask(one, other), right, _wrong_parities(one, other, *right), "", "40 images")
     same(ask(ONE, ONE), (0, 0), (), "", "two equal arrays")
+
+
+def _wrong_parities(one, other, largest, changed):
+    shown = (
+        f"For 40 images, [{largest:.4g}, {changed}] was expected, but your function returned [{{:.4g}}, {{:.4g}}]. {{}}"
+    )
+    signed = "0.1 less counts as much as 0.1 more. Take the absolute value of the differences."
+    mean = np.abs(one - other).mean()
+    reasons = [
+        ((changed, largest), "Both are right, but the difference comes first."),
+        ((largest, 40 - changed), "That is the number of predictions that stay the same."),
+        ((largest, (one != other).sum()), "You counted numbers that differ. Count images whose prediction changes."),
+        ((largest, changed / 40), "Return the number of changed predictions, not their share."),
+        ((mean, changed), "That is the mean difference. One bad image would hide in it."),
+        (((one - other).max(), changed), signed),
+        (((one - other).min(), changed), signed),
+    ]
+    return [(pair, shown.format(*pair, reason)) for pair, reason in reasons]
 
 
 @exercises.add(
