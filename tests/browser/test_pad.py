@@ -165,7 +165,7 @@ def test_a_page_full_of_one_grey_has_no_digit(page, grey):
     assert page.evaluate("grey => read(new Uint8Array(280 * 280).fill(grey))", grey) is None
 
 
-def test_an_empty_pad_says_so_and_asks_nobody(page):
+def test_an_empty_pad_says_so_and_runs_no_network(page):
     expect_status(page, EMPTY)
     assert strokes.probabilities(page) == [0] * 10
     assert page.evaluate("asked.length") == 0

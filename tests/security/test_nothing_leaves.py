@@ -134,11 +134,11 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_keeps_to_this_machine(name, watched):
+def test_a_command_reaches_no_other_machine(name, watched):
     assert_quiet(watched(*COMMANDS[name]))
 
 
-def test_two_processes_keep_to_this_machine(watched):
+def test_two_processes_reach_no_other_machine(watched):
     """torchrun looks up "localhost" and the machine's own name; the file of hosts answers, as on other systems."""
     torchrun = [*PYTHON, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     assert_quiet(watched(*torchrun, SMALL_TRAIN, "--recipe", "fast", "--output", "FOLDER/two"))
@@ -148,7 +148,7 @@ IMPORTS = ["IPython", "anywidget", "hypothesis", "matplotlib.pyplot", "nbval", "
 IMPORTS += ["playwright.sync_api", "pytest", "sklearn", "sphinx", "torch", "torchvision"]
 
 
-def test_imports_keep_to_this_machine(watched):
+def test_imports_reach_no_other_machine(watched):
     assert_quiet(watched(*PYTHON, "-c", f"import {', '.join(IMPORTS)}, time; time.sleep(5)"))
 
 
@@ -160,5 +160,5 @@ CHAPTERS = [
 
 
 @pytest.mark.parametrize("path", CHAPTERS)
-def test_a_notebook_keeps_to_this_machine(path, watched):
+def test_a_notebook_reaches_no_other_machine(path, watched):
     assert_quiet(watched(*PYTHON, "-c", NOTEBOOK, path))

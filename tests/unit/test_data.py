@@ -217,7 +217,7 @@ def test_damaged_extracted_file_is_extracted_anew(mend, damage, tmp_path, root, 
 
 
 @pytest.mark.parametrize("use", [data.verify, lambda root: [data.load_raw(split, root) for split in data.PREFIX]])
-def test_what_a_killed_extraction_left_is_swept_and_one_under_way_is_not(use, root, raw_sets):
+def test_leftovers_of_a_killed_extraction_are_removed_and_one_under_way_is_kept(use, root, raw_sets):
     name = ".t10k-labels-idx1-ubyte.mnist-helpers-"
     left, under_way = (root / "MNIST/raw" / f"{name}{end}" for end in ("abcd1234", "efgh5678"))
     for folder in (left, under_way):

@@ -206,7 +206,7 @@ def test_picture_without_ink_is_refused():
         drawing.prepare(np.zeros((50, 50)))
 
 
-def test_paper_in_dim_light_is_paper_still(drawn, read, tmp_path):
+def test_a_photo_in_dim_light_is_read(drawn, read, tmp_path):
     drawn.convert("L").point(lambda value: 20 + value * 90 // 255).save(tmp_path / "dim.png")
     picture = drawing.read_image(tmp_path / "dim.png")
     assert difference(picture, read) < 3

@@ -118,6 +118,6 @@ def test_pad_is_shown_as_a_widget_and_as_a_picture():
     assert PICTURE.stat().st_size < 60_000
 
 
-def test_nobody_watches_the_script_for_changes():
+def test_the_script_is_not_watched_for_changes():
     assert Pad(Net())._esm == (PICTURE.parent / "pad.js").read_text(encoding="utf-8")
     assert Pad._esm._background_thread is None

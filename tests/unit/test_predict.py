@@ -295,7 +295,7 @@ def test_a_folder_that_holds_images_in_capital_letters_is_read(folder):
     assert [path.name for path in predict.files(folder)] == ["one.jpg", "seven.PNG"]
 
 
-def test_what_macos_leaves_beside_a_picture_is_no_picture(folder):
+def test_hidden_files_of_macos_are_passed_over(folder):
     (folder / "._seven.PNG").write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X")
     done = run(folder)
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.count("\n") == 2
@@ -308,7 +308,7 @@ def started(*arguments):
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_who_reads_no_further_gets_no_traceback(options, folder):
+def test_a_closed_pipe_ends_the_command_without_a_traceback(options, folder):
     job = started(*options, *[folder / "seven.PNG"] * 50)
     job.stdout.close()  # as `| head` does
     assert job.stderr.read() == "" and job.wait(60) == 1

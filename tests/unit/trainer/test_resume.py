@@ -130,7 +130,7 @@ def test_a_result_without_its_checkpoint_is_not_written_over(tmp_path, capsys):
     assert_refused(command(tmp_path, "--resume"), tmp_path, capsys, "without its checkpoint", "another --output")
 
 
-def test_a_run_that_came_and_went_before_the_lock_is_kept(tmp_path, monkeypatch, capsys):
+def test_a_run_that_ended_before_the_lock_was_taken_is_kept(tmp_path, monkeypatch, capsys):
     def load(split, device, real=data.load):  # the second run is past its first look at the folder
         monkeypatch.setattr(data, "load", real)
         assert train.main(command(tmp_path)) == 0
@@ -143,7 +143,7 @@ def test_a_run_that_came_and_went_before_the_lock_is_kept(tmp_path, monkeypatch,
     assert state_of(tmp_path)["step"] == 10
 
 
-def test_resume_where_nothing_is_begins_and_says_so(tmp_path, capsys, undisturbed):
+def test_resume_in_an_empty_folder_starts_anew_and_says_so(tmp_path, capsys, undisturbed):
     assert train.main(command(tmp_path / "new", "--resume")) == 0
     assert "no checkpoint" in capsys.readouterr().out.splitlines()[0]
     assert_same(state_of(tmp_path / "new"), undisturbed["good"])
@@ -157,7 +157,7 @@ def test_resume_of_a_finished_run_changes_no_bit_and_makes_its_files_again(tmp_p
     assert run_checkpoint.load_model(tmp_path / "model.pt")
 
 
-def test_what_a_killed_write_left_is_swept(tmp_path, monkeypatch):
+def test_leftovers_of_a_killed_write_are_removed(tmp_path, monkeypatch):
     killed_at_step_3(tmp_path, monkeypatch)
     for name in ("checkpoint.pt", "model.pt", "result.json"):
         folder = tmp_path / f".{name}.mnist-helpers-abcd1234"
@@ -168,7 +168,7 @@ def test_what_a_killed_write_left_is_swept(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
-def test_the_users_own_folders_are_never_swept(tmp_path, monkeypatch):
+def test_the_users_own_folders_are_never_removed(tmp_path, monkeypatch):
     killed_at_step_3(tmp_path, monkeypatch)
     marked = ".model.pt.mnist-helpers-"
     for folder in ("model.pt_archive", "checkpoint.ptabcd1234", "result.json20261124", f"{marked}abcd1234/mine"):
@@ -241,7 +241,7 @@ def test_a_stop_after_nan_does_not_say_that_nothing_is_lost(tmp_path, monkeypatc
         ({"torch": "2.9.0"}, "torch 2.9.0, now "),
     ],
 )
-def test_going_on_where_the_bits_differ_is_said_in_one_line(change, words, tmp_path, monkeypatch, capsys):
+def test_resuming_where_results_may_differ_is_said_in_one_line(change, words, tmp_path, monkeypatch, capsys):
     killed_at_step_3(tmp_path, monkeypatch)
     state = state_of(tmp_path)
     torch.save(state | {"made_with": state["made_with"] | change}, tmp_path / "checkpoint.pt")

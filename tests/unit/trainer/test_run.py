@@ -76,7 +76,7 @@ def test_the_test_set_is_opened_once_at_the_end_and_only_when_asked_for(tmp_path
     assert result["result"]["set"] == "test" and result["result"]["images"] == 300
 
 
-def test_the_state_holds_every_source_of_chance(tmp_path):
+def test_the_state_holds_every_random_generator(tmp_path):
     device = torch.device("cpu")
     seed_all(5)
     np.random.randn()  # leaves a second number in reserve
