@@ -4,7 +4,9 @@ import os
 import tempfile
 from functools import partial
 
+import pytest
 from nbval.plugin import IPyNbCell
+from xdist.scheduler import LoadFileScheduling
 
 from tests.notebooks import stored_outputs
 
@@ -20,6 +22,18 @@ def pytest_configure(config):
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # two pools on the same cores block each other
         config.artifacts = tempfile.TemporaryDirectory()  # removed when the process ends
         os.environ["MNIST_COURSE_ARTIFACTS"] = config.artifacts.name
+
+
+class Scheduling(LoadFileScheduling):
+    """Tests of one file share what they set up, and run in one process; chapters in JupyterLab share nothing."""
+
+    def _split_scope(self, nodeid):
+        return nodeid if "/test_jupyterlab.py" in nodeid else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items):
