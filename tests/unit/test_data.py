@@ -114,7 +114,23 @@ def link_to_nowhere(path, chance):
     path.symlink_to(path.with_name("nowhere"))
 
 
+def put_a_pipe(path, chance):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def link_to_a_device(path, chance):
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def link_to_itself(path, chance):
+    path.unlink()
+    path.symlink_to(path)
+
+
 DAMAGE = [flip_a_byte, truncate, empty, swap, put_an_error_page, put_a_folder, link_to_nowhere]
+UNIX_DAMAGE = {put_a_pipe: "it is a pipe", link_to_a_device: "it is a device", link_to_itself: "symbolic links"}
 
 
 def assert_true(root, expected):
@@ -236,6 +252,21 @@ def test_every_extracted_file_is_looked_at(name, tmp_path, root, sound_files, ra
     flip_a_byte(root / "MNIST" / "raw" / name, random.Random(5))
     data.verify(root)
     assert_true(root, raw_sets)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pipes and devices among its files")
+@pytest.mark.parametrize("damage", UNIX_DAMAGE)
+def test_what_is_no_file_is_not_read(damage, tmp_path, root, sound_files, raw_sets):
+    extracted = fresh(tmp_path / "extracted", sound_files)
+    damage(extracted / "MNIST" / "raw" / "t10k-labels-idx1-ubyte", None)
+    data.verify(extracted)
+    assert_true(extracted, raw_sets)
+    archive = root / "MNIST" / "raw" / "t10k-labels-idx1-ubyte.gz"
+    damage(archive, None)
+    with refused(str(archive), "cannot be read", UNIX_DAMAGE[damage], "git checkout data"):
+        data.verify(root)
+    with refused(str(archive), UNIX_DAMAGE[damage]):
+        data.load_raw("test", root)
 
 
 def test_folder_in_the_place_of_an_extracted_file_is_refused_and_read_around(tmp_path, root, sound_files, raw_sets):
