@@ -5,7 +5,6 @@ import html
 import re
 import shutil
 import threading
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import netron
@@ -13,7 +12,7 @@ from IPython.display import HTML
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.regular_files import read_file
-from mnist_helpers.widgets.file_server import FolderHandler
+from mnist_helpers.widgets.file_server import FolderHandler, FolderServer
 
 PACKAGE = Path(netron.__file__).parent
 # Netron asks for consent unless it finds this cookie. Overriding document.cookie also prevents real cookies.
@@ -81,7 +80,7 @@ def serve(model: Path) -> str:
             self.end_headers()
             self.wfile.write(generated[path]())
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=PACKAGE))
+    server = FolderServer(functools.partial(Handler, directory=PACKAGE))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://127.0.0.1:{server.server_port}/"
 
