@@ -1,4 +1,4 @@
-"""The names of a run's files, and whether a run may use its output folder. Needs no torch, so that it answers at once."""
+"""The names of a run's files, and whether a run may use its output folder. Needs no torch, and so answers at once."""
 
 from pathlib import Path
 

@@ -47,7 +47,7 @@ def history_fits(history: dict[str, list], examples: list[int], epochs: int) -> 
 
 
 def random_state_fits(state: dict[str, Any], expected: dict[str, Any]) -> bool:
-    """Return whether the states of the random generators can be restored; that of the device may be another device's."""
+    """Return whether the states of the random generators can be restored; that of a device may be another's."""
     own, others = dict(state["random_state"]), dict(expected["random_state"])
     device = own.pop("device")
     others.pop("device")

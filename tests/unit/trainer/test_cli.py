@@ -22,7 +22,6 @@ from mnist_helpers.training import predict
 from tests.support import small_train
 from tests.support.trainer import assert_refused, command, killed_at_step_3, state_of
 
-
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(data.ROOT.parent)}
 ENVIRONMENT.pop("PYTHONUNBUFFERED", None)  # with it, Python drops what a full pipe does not take, without an error
 
@@ -135,7 +134,7 @@ def test_the_command_says_at_once_what_it_does(tmp_path, capsys):
 
 
 def test_the_recipes_that_the_command_knows_are_all_that_there_are():
-    assert train.RECIPE_NAMES == tuple(RECIPES)
+    assert tuple(RECIPES) == train.RECIPE_NAMES
 
 
 BAD = {
