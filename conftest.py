@@ -7,6 +7,7 @@ from functools import partial
 from nbval.plugin import IPyNbCell
 
 from tests.notebooks import stored_outputs
+from tests.support import pins
 
 
 def pytest_configure(config):
@@ -20,6 +21,11 @@ def pytest_configure(config):
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # two pools on the same cores block each other
         config.artifacts = tempfile.TemporaryDirectory()  # removed when the process ends
         os.environ["MNIST_COURSE_ARTIFACTS"] = config.artifacts.name
+
+
+def pytest_report_header(config):
+    """Say first if the outputs will be compared with those of other versions."""
+    return pins.warning(pins.constraints()) if config.getoption("--nbval") else None
 
 
 def pytest_collection_modifyitems(items):

@@ -1,4 +1,4 @@
-"""Read files that `torch.save` wrote, without running code from them, and compare their content with what is expected."""
+"""Read files that `torch.save` wrote, without running code from them, and compare them with what is expected."""
 
 import copy
 import math
