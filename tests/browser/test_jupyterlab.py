@@ -130,7 +130,7 @@ def test_a_dialog_that_covers_the_page_is_closed_before_a_click(lab, browser):
     with Visit(browser, lab, 1280) as visit:
         page = open_notebook(visit, "03_gradients")
         page.evaluate("() => { window.jupyterapp.commands.execute('help:about'); }")
-        page.locator(".jp-Dialog").wait_for()
+        page.wait_for_function("() => document.querySelector('.jp-Dialog')", polling=100)
         choose_run_all(page)
         assert not page.locator(".jp-Dialog").is_visible()
 

@@ -11,6 +11,7 @@ import pytest
 
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.widgets.file_server import CONNECTIONS
+from tests.support.links import make_link
 
 NETRON = """
 import sys
@@ -55,11 +56,11 @@ def served(request, tmp_path_factory):
         secret.write_text("the secret")
     (folder / "index.html").write_text("<script the page")
     (folder / "page.css").write_text("the style")
-    (folder / "link.txt").symlink_to(tmp_path / "secret.txt")
-    (folder / "link").symlink_to(tmp_path)
+    make_link(folder / "link.txt", tmp_path / "secret.txt")
+    make_link(folder / "link", tmp_path)
     (folder / "linked").mkdir()
-    (folder / "linked" / "index.html").symlink_to(tmp_path / "secret.txt")
-    (folder / "loop").symlink_to(folder / "loop")
+    make_link(folder / "linked" / "index.html", tmp_path / "secret.txt")
+    make_link(folder / "loop", folder / "loop")
     (tmp_path / "net.onnx").write_bytes(b"network")
     with server(PROGRAMS[request.param], folder) as port:
         yield folder, port

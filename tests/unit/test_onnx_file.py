@@ -13,6 +13,7 @@ from mnist_helpers import export, onnx_file, predict
 from mnist_helpers._support.checksums import write_sha256
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.predict import MODEL, Reader
+from tests.support.links import make_link
 from tests.support.refusal import refused
 
 
@@ -143,7 +144,7 @@ BAD_MODELS = {
     "an endless loop": (lambda path: changed(path, loop_forever), "uses the operator 'Loop'"),
     "a loop in a function": (lambda path: changed(path, loop_in_a_function), "uses the operator 'Loop'"),
     "a pipe": (lambda path: os.mkfifo(path), "it is a pipe"),
-    "a device": (lambda path: path.symlink_to("/dev/zero"), "it is a device"),
+    "a device": (lambda path: make_link(path, "/dev/zero"), "it is a device"),
     "far too large": (make_too_large, "500,000,001 bytes"),
     "a constant outside": (lambda path: changed(path, keep_a_constant_outside), "weights in other files"),
 }
