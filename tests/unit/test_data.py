@@ -343,9 +343,7 @@ def start_at_once(root, expected, readers, delays):
 
 
 @pytest.mark.integration
-@pytest.mark.skipif(
-    sys.platform in ("win32", "darwin"), reason="Windows has no forks, and on macOS torch breaks in one"
-)
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="Windows has no forks, and macOS breaks torch in one")
 @pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_four_processes_start_at_once_on_a_fresh_copy(rounds, tmp_path, root, raw_sets):
     chance = random.Random(7)
