@@ -84,8 +84,10 @@ def is_finite(value: Any) -> bool:
 
 
 def fits_optimizer(found: Any, optimizer: torch.optim.Optimizer) -> bool:
-    """Return whether `found` is a state from which `optimizer` can continue: it has finite numbers for every parameter,
-    or none at all, before the first step."""
+    """Return whether `optimizer` can continue from the state `found`.
+
+    It then has finite numbers of the right shapes for every parameter, or none at all, before the first step.
+    """
     trial = copy.deepcopy(optimizer)
     for parameter in (parameter for group in trial.param_groups for parameter in group["params"]):
         parameter.grad = torch.zeros_like(parameter)
