@@ -53,6 +53,7 @@ clean:  ## remove .venv and what the commands wrote; your progress in the exerci
 # For authors and instructors: the students' copy (make handout) ends above this line
 
 NOTEBOOKS ?=
+NBVAL ?= --nbval
 MADE := handout answers site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 .PHONY: check test test-all site site-serve run handout answers model pictures
@@ -67,7 +68,7 @@ test: .venv/.dev-installed .venv/.site-installed  ## all tests: also the noteboo
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest tests notebooks --nbval --nbval-current-env --nbval-cell-timeout=600 -n 2 --dist loadfile
+	$(PY) -m pytest tests notebooks $(NBVAL) --nbval-current-env --nbval-cell-timeout=600 -n 2 --dist loadfile
 
 test-all: .venv/.dev-installed .venv/.site-installed  ## also the tests that break things on purpose: kills, full disks
 	$(PY) -m pytest tests -m ""

@@ -9,6 +9,7 @@ from nbval.plugin import IPyNbCell
 from xdist.scheduler import LoadFileScheduling
 
 from tests.notebooks import stored_outputs
+from tests.support import pins
 
 
 def pytest_configure(config):
@@ -34,6 +35,11 @@ class Scheduling(LoadFileScheduling):
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def pytest_report_header(config):
+    """Say first if the outputs will be compared with those of other versions."""
+    return pins.warning(pins.constraints()) if config.getoption("--nbval") else None
 
 
 def pytest_collection_modifyitems(items):

@@ -1,6 +1,5 @@
 """Save the state of a training run to a file, and load it to continue. Taught in chapter 04."""
 
-import copy
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from torch import nn
 from mnist_helpers import CourseError
 from mnist_helpers._support.atomic_files import atomic_write
 from mnist_helpers._support.paths import ARTIFACTS
-from mnist_helpers._support.torch_files import read_checkpoint
+from mnist_helpers._support.torch_files import fits_optimizer, is_finite, read_checkpoint, same_structure
 from mnist_helpers.training import History
 
 FOLDER = ARTIFACTS
@@ -57,8 +56,9 @@ def _check_weights(path: Path, content: dict, model: nn.Module) -> History:
     """Return the history in a checkpoint; raise CourseError if its weights are not those of a network like `model`."""
     try:
         history = History(**content["history"])
+        _check_history(history)
         found = {name: (tensor.shape, str(tensor.dtype)) for name, tensor in content["model"].items()}
-    except (TypeError, AttributeError):
+    except (TypeError, AttributeError, ValueError):
         raise CourseError(f"{path} is no checkpoint of this course; delete it and {REMEDY}.") from None
     expected = {name: (tensor.shape, str(tensor.dtype)) for name, tensor in model.state_dict().items()}
     if found != expected:
@@ -67,16 +67,31 @@ def _check_weights(path: Path, content: dict, model: nn.Module) -> History:
             f"{path} holds the weights of another network ({content['network']}, where {name} differs), but those of "
             f"{type(model).__name__} were expected; load it into the network that it was saved from, or train anew."
         )
+    if not is_finite(content["model"]):
+        raise CourseError(f"{path} holds weights that are not finite numbers (nan or inf); delete it and {REMEDY}.")
     return history
+
+
+def _check_history(history: History) -> None:
+    """Raise ValueError unless a history has numbers of the right kind, finite and as many as it says."""
+    expected = History(
+        epochs=0,
+        train_examples=[0] * len(history.train_losses),
+        train_losses=[0.0] * len(history.train_losses),
+        test_examples=[0] * len(history.test_losses),
+        test_losses=[0.0] * len(history.test_losses),
+        test_correct=[0] * len(history.test_losses),
+    )
+    if not same_structure(asdict(history), asdict(expected)) or not is_finite(asdict(history)):
+        raise ValueError
 
 
 def _check_state(path: Path, content: dict, optimizer: torch.optim.Optimizer) -> None:
     """Raise CourseError if `optimizer` or torch's generator cannot load the state; neither is changed."""
     kind = type(optimizer).__name__
     try:
-        if content["optimizer_kind"] != kind:
+        if content["optimizer_kind"] != kind or not fits_optimizer(content["optimizer"], optimizer):
             raise ValueError
-        copy.deepcopy(optimizer).load_state_dict(content["optimizer"])
         torch.Generator().set_state(content["random_state"])
     except Exception:  # values of another kind or size raise errors of many kinds
         raise CourseError(

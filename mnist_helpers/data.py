@@ -18,6 +18,7 @@ from mnist_helpers import CourseError
 from mnist_helpers._support import paths
 from mnist_helpers._support.atomic_files import atomic_write, remove_stale_temporaries
 from mnist_helpers._support.checksums import ARCHIVE_MD5, EXTRACTED_MD5, md5
+from mnist_helpers._support.regular_files import read_file
 
 ROOT = paths.DATA
 MEAN, STD = 0.1307, 0.3081  # of the training pixels, scaled to 0..1; computed in chapter 01
@@ -25,6 +26,7 @@ IMAGES, LABELS = "images-idx3-ubyte", "labels-idx1-ubyte"
 VALIDATION = 10_000  # images at the end of the training set, held out for validation
 Pair = tuple[torch.Tensor, torch.Tensor]  # images [N, 1, 28, 28] and labels [N]
 PREFIX = {"train": "train", "test": "t10k"}
+LARGEST = 50_000_000  # bytes; the largest file, that of the training images, has 47,040,016
 STALE_AFTER = 3600  # age in seconds at which a temporary folder counts as left over from a killed process
 DOWNLOAD_TIMEOUT = 20  # seconds without data before the next mirror is tried
 
@@ -77,7 +79,7 @@ def _read_extracted(path: Path) -> bytes:
 def _read_or_none(path: Path) -> bytes | None:
     """Return the content of a file, or None if it cannot be read."""
     try:
-        return path.read_bytes()
+        return read_file(path, LARGEST)
     except OSError:
         return None
 
@@ -91,7 +93,7 @@ def _read_archive(path: Path) -> bytes:
     """Return the content of a .gz file, downloading it if it is missing. Raises CourseError if it is damaged."""
     remedy = "restore it with `git checkout data`, or delete it to download it again"
     try:
-        content = path.read_bytes() if os.path.exists(path) else _download(path)
+        content = _download(path) if _is_missing(path) else read_file(path, LARGEST)
     except OSError as error:
         raise CourseError(f"{path} cannot be read ({error.strerror}); {remedy}.") from None
     found, expected = md5(content), ARCHIVE_MD5[path.name]
@@ -99,6 +101,15 @@ def _read_archive(path: Path) -> bytes:
         size = f"{len(content):,} bytes"
         raise CourseError(f"{path} is damaged ({size}, md5 {found}; expected md5 {expected}); {remedy}.")
     return content
+
+
+def _is_missing(path: Path) -> bool:
+    """Return whether there is no such file. Raises OSError if nobody can tell, as for a link that leads to itself."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _extract(archive: bytes, path: Path) -> None:

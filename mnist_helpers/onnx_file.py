@@ -7,6 +7,7 @@ import ONNX Runtime from here.
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 import onnx
 import onnxruntime
@@ -15,34 +16,52 @@ from onnxruntime import InferenceSession
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.checksums import sha256
+from mnist_helpers._support.regular_files import read_file
+
+Part = TypeVar("Part", bound=Message)
+LARGEST = 500_000_000  # bytes; the course's networks have less than 2,000,000
 
 
 def read_onnx(path: Path, digest: str | None = None) -> onnx.ModelProto:
     """Read an ONNX file and check it, without running it or opening any other file.
 
     If `digest` is given, the sha256 digest of the file must be equal to it. Raises CourseError if the file is missing,
-    damaged or not an ONNX model, or if it stores weights in other files, whose paths could lead anywhere.
+    damaged or not an ONNX model, or if it has what no network of this course needs: weights in other files, whose paths
+    could lead anywhere, and loops, which could run forever.
     """
     content = _read_bytes(path, digest)
     try:
         model = onnx.load_model_from_string(content)
-        external = any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model))
-        if not external:
+        unwanted = _unwanted(model)
+        if not unwanted:
             onnx.checker.check_model(model)
     except Exception as error:  # undocumented types of protobuf and onnx
         raise _refusal(path, error) from None
-    if external:
-        raise CourseError(
-            f"{path} stores weights in other files, but a single ONNX file with all weights was expected; export it "
-            "with external_data=False."
-        )
+    if unwanted:
+        raise CourseError(f"{path} {unwanted}.")
     return model
+
+
+def _unwanted(model: onnx.ModelProto) -> str:
+    """Return what a model has that makes it unsafe to run, in words; "" if there is nothing."""
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _parts(model, onnx.TensorProto)):
+        return (
+            "stores weights in other files, but a single ONNX file with all weights was expected; export it with "
+            "external_data=False"
+        )
+    for node in _parts(model, onnx.NodeProto):
+        if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
+            return (
+                f"uses the operator {node.op_type!r}, which runs a network inside the network and may never end, but a "
+                "network without loops and branches was expected; export it without them"
+            )
+    return ""
 
 
 def _read_bytes(path: Path, digest: str | None) -> bytes:
     """Return the content of a file. Raises CourseError if the file cannot be read or has another digest."""
     try:
-        content = Path(path).read_bytes()
+        content = read_file(path, LARGEST)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise CourseError(f"{path} cannot be read ({reason}), but an ONNX file was expected; check the name.") from None
@@ -58,14 +77,14 @@ def _refusal(path: Path, error: Exception) -> CourseError:
     return CourseError(f"{path} was refused ({type(error).__name__}), but an ONNX file was expected; export it again.")
 
 
-def _tensors(message: Message) -> Iterator[onnx.TensorProto]:
-    """Yield all tensors of a model: weights, attributes, and the tensors of its subgraphs and functions."""
+def _parts(message: Message, kind: type[Part]) -> Iterator[Part]:
+    """Yield all parts of a model that are of one kind, such as tensors or nodes, also those of its functions."""
     for field, value in message.ListFields():
         if field.message_type is not None:
             for part in [value] if isinstance(value, Message) else value:
-                if isinstance(part, onnx.TensorProto):
+                if isinstance(part, kind):
                     yield part
-                yield from _tensors(part)
+                yield from _parts(part, kind)
 
 
 def open_session(path: Path, threads: int = 0, digest: str | None = None) -> InferenceSession:

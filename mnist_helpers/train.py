@@ -5,4 +5,4 @@ import sys
 from mnist_helpers.trainer.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(say_at_once=True))

@@ -9,11 +9,10 @@ import functools
 import sys
 import threading
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from mnist_helpers._support.paths import COURSE as ROOT
-from mnist_helpers.widgets.file_server import FolderHandler
+from mnist_helpers.widgets.file_server import FolderHandler, FolderServer
 
 
 class Handler(FolderHandler):
@@ -27,13 +26,13 @@ class Handler(FolderHandler):
     }
 
 
-def make_server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
+def make_server(folder: Path, port: int = 0) -> FolderServer:
     """Return a server for `folder` on 127.0.0.1 and `port`, or on a free port if `port` is in use."""
     handler = functools.partial(Handler, directory=folder)
     try:
-        return ThreadingHTTPServer(("127.0.0.1", port), handler)
+        return FolderServer(handler, port)
     except OSError:
-        return ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        return FolderServer(handler)
 
 
 @contextlib.contextmanager

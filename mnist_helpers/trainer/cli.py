@@ -1,4 +1,4 @@
-"""The command line `python -m mnist_helpers.train`: its options, signals, error messages and exit codes.
+"""The command line `python -m mnist_helpers.train`: its options. What needs no torch is answered before it is imported.
 
 python -m mnist_helpers.train --recipe good --seed 1
 torchrun --standalone --nproc-per-node=2 -m mnist_helpers.train --recipe good --seed 1
@@ -8,30 +8,21 @@ import argparse
 import contextlib
 import math
 import os
+import re
 import shlex
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
-
-import torch
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.paths import ARTIFACTS
-from mnist_helpers._support.terminal import (
-    Parser,
-    escape_control_characters,
-    escape_unencodable,
-    is_main_process,
-    silence_stdout,
-)
-from mnist_helpers.recipes import RECIPES, Recipe
-from mnist_helpers.trainer.distributed import PEER_ERRORS
-from mnist_helpers.trainer.run import Diverged
-from mnist_helpers.trainer.session import Settings, TrainingSession
+from mnist_helpers._support.terminal import Parser, escape_control_characters, escape_unencodable, is_main_process
+from mnist_helpers.trainer.display import Display
+from mnist_helpers.trainer.run_files import RunFiles
 
+RECIPE_NAMES = "report", "fast", "good", "best"  # the keys of recipes.RECIPES, which needs torch
 HIGHEST_RATE = 10.0
+PLAIN = {int: re.compile(r"[+-]?[0-9]+"), float: re.compile(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)}
 EPILOG = """\
 The output folder gets checkpoint.pt (the whole state of the run, every few seconds and after every epoch) and
 checkpoint_before.pt (the previous one), and at the end model.pt (the network; trainer.run_checkpoint.load_model loads
@@ -40,12 +31,12 @@ Several processes: torchrun --standalone --nproc-per-node=2 -m mnist_helpers.tra
 
 
 def number(kind: type, low: float, high: float) -> Callable[[str], float]:
-    """Return a parser of a number in a range."""
+    """Return a parser of a number in a range. Unlike int and float, it takes no 1_0 and no digits of other scripts."""
     name = "an integer" if kind is int else "a number"
 
     def parse(text: str) -> float:
         try:
-            value = kind(text)
+            value = kind(text) if PLAIN[kind].fullmatch(text) else math.nan
         except ValueError:
             value = math.nan
         if not low <= value <= high:
@@ -57,8 +48,8 @@ def number(kind: type, low: float, high: float) -> Callable[[str], float]:
 
 def recipe_name(text: str) -> str:
     """Return the name of a recipe; raise ArgumentTypeError if there is none of this name."""
-    if text not in RECIPES:
-        raise argparse.ArgumentTypeError(f"must be one of {', '.join(RECIPES)} (got {text!r}).")
+    if text not in RECIPE_NAMES:
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(RECIPE_NAMES)} (got {text!r}).")
     return text
 
 
@@ -72,7 +63,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--recipe", type=recipe_name, default="good", metavar="NAME", help=f"{', '.join(RECIPES)} (default: good)")
+    add("--recipe", type=recipe_name, default="good", metavar="NAME", help=f"{', '.join(RECIPE_NAMES)} (default: good)")
     add("--epochs", type=number(int, 1, 10_000), metavar="N", help="default: the recipe's")
     add("--batch-size", type=number(int, 1, 60_000), metavar="N", help="images in a step (default: the recipe's)")
     rate = number(float, 1e-9, HIGHEST_RATE)
@@ -87,26 +78,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def chosen_recipe(options: argparse.Namespace) -> Recipe:
-    """Return the recipe with the changes that the options make."""
-    names = ("epochs", "batch_size", "learning_rate")
-    changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    return replace(RECIPES[options.recipe], **changes)
-
-
-@contextlib.contextmanager
-def deferred_signals() -> Iterator[list[int]]:
-    """Collect Ctrl+C and SIGTERM in a list, so that a step is always completed before the run stops."""
-    received: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    handlers = [signal.signal(number, lambda number, frame: received.append(number)) for number in numbers]
-    try:
-        yield received
-    finally:
-        for number, handler in zip(numbers, handlers):
-            signal.signal(number, handler)
-
-
 def command_line(arguments: list[str]) -> str:
     """Return the command as the user gave it."""
     size = os.environ.get("WORLD_SIZE", "1")
@@ -114,55 +85,27 @@ def command_line(arguments: list[str]) -> str:
     return shlex.join([*program.split(), "-m", "mnist_helpers.train", *arguments])
 
 
-@contextlib.contextmanager
-def translate_out_of_memory() -> Iterator[None]:
-    """Raise CourseError instead of torch's error for too little memory."""
-    try:
-        yield
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
-            what = "a batch of this size needs more memory than there is"
-            raise CourseError(f"{what}; choose a smaller --batch-size, and another --output.") from None
-        raise
+def announce(options: argparse.Namespace) -> None:
+    """Say what is done now. If nobody can read it, the run says so once it has saved its first state."""
+    begins = "goes on" if options.resume else "begins"
+    with contextlib.suppress(OSError, ValueError, CourseError):
+        line = f"A run of the recipe {options.recipe} {begins} in {options.output}; loading PyTorch takes some seconds."
+        Display(is_main_process()).print_line(line)
 
 
-def settings(options: argparse.Namespace, command: str) -> Settings:
-    """Return the settings of the session that the options choose."""
-    names = ("seed", "device", "output", "resume", "test", "export")
-    chosen = {name: getattr(options, name) for name in names}
-    return Settings(chosen_recipe(options), options.recipe, command=command, **chosen)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return its exit code."""
+def main(arguments: list[str] | None = None, say_at_once: bool = False) -> int:
+    """Run the command; return its exit code. If `say_at_once`, begin with a line that says what it does."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    options, command = parse(arguments), command_line(arguments)
-    resume_command = command if options.resume else f"{command} --resume"
+    options = parse(arguments)
     escape_unencodable()
-    stop: list[int] = []
     try:
-        with deferred_signals() as stop, translate_out_of_memory():
-            session = TrainingSession(settings(options, command))
-            if session.execute(stop):
-                return 0
-            session.display.print_line(f"Stopped, and nothing is lost; to continue: {resume_command}")
-            return 128 + stop[0]
-    except Exception as error:
-        return report(error, stop, resume_command)
-
-
-def report(error: Exception, stop: list[int], resume_command: str) -> int:
-    """Print one sentence for an error that is expected, and return the exit code; raise any other error again."""
-    if isinstance(error, CourseError):
+        RunFiles(options.output, options.resume).check()
+    except CourseError as error:
         if is_main_process():
             print(escape_control_characters(str(error)), file=sys.stderr)
-        return 1 if isinstance(error, Diverged) else 2
-    if isinstance(error, BrokenPipeError):  # nobody reads the lines, as in `| head`
-        silence_stdout()
-        return 1
-    if isinstance(error, PEER_ERRORS):
-        if signal.SIGINT not in stop:
-            reason = "Another process of the run has ended or does not answer, so this one ends as well"
-            print(f"{reason}; to continue: {escape_control_characters(resume_command)}", file=sys.stderr)
-        return 1
-    raise error
+        return 2
+    if say_at_once:
+        announce(options)
+    from mnist_helpers.trainer import execution  # only now, since it imports torch, which takes seconds
+
+    return execution.execute(options, command_line(arguments))

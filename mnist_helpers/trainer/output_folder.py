@@ -10,49 +10,25 @@ from filelock import FileLock, Timeout
 from torch import nn
 
 from mnist_helpers import CourseError
-from mnist_helpers._support.atomic_files import atomic_write, remove_stale_temporaries
+from mnist_helpers._support.atomic_files import atomic_write
 from mnist_helpers.recipes import Recipe
-from mnist_helpers.trainer.run_checkpoint import load_run, previous_checkpoint, save_model, save_run
+from mnist_helpers.trainer.run_checkpoint import load_run, save_model, save_run
+from mnist_helpers.trainer.run_files import RunFiles
 
 
-class OutputFolder:
+class OutputFolder(RunFiles):
     """The folder in which a run keeps checkpoint.pt and, at its end, model.pt and result.json; model.onnx if asked."""
-
-    def __init__(self, path: Path, resume: bool):
-        self.path, self.resume = path, resume
-        names = ("checkpoint.pt", "model.pt", "result.json", "model.onnx")
-        self.checkpoint, self.model, self.result, self.onnx = (path / name for name in names)
-
-    def check(self) -> None:
-        """Raise CourseError if the folder cannot be used, or holds a run that is not to be resumed."""
-        try:
-            begun, ended = self.has_checkpoint(), self.model.exists() or self.result.exists()
-        except OSError as error:  # a name too long, a folder without permission
-            raise CourseError(f"{self.path} cannot be used ({error.strerror}); choose another --output.") from None
-        if begun and not self.resume:
-            raise CourseError(
-                f"{self.path} holds a run already; add --resume to continue it, or choose another --output."
-            )
-        if ended and not begun:
-            raise CourseError(f"{self.path} holds a result without its checkpoint; choose another --output.")
-
-    def has_checkpoint(self) -> bool:
-        """Return whether the folder holds the state of a run."""
-        return self.checkpoint.exists() or previous_checkpoint(self.checkpoint).exists()
-
-    def remove_stale_temporaries(self) -> None:
-        """Remove the temporary files that a killed run has left."""
-        for path in (self.checkpoint, self.model, self.result, self.onnx):
-            remove_stale_temporaries(path)
 
     def load(self, identity: dict[str, Any], print_line: Callable[[str], None]) -> dict[str, Any]:
         """Return the newest intact state; raise CourseError if it belongs to a run with other choices."""
         content = load_run(self.checkpoint, print_line)
         found = content["run"] if isinstance(content["run"], dict) else {}
         for name, expected in identity.items():
-            if found.get(name) != expected:
+            value = found.get(name)
+            if type(value) is not type(expected) or value != expected:
+                shown = value if isinstance(value, int | float | str | None) else type(value).__name__
                 raise CourseError(
-                    f"{self.checkpoint} is of a run with {name.replace('_', ' ')} {found.get(name)}, but {expected} "
+                    f"{self.checkpoint} is of a run with {name.replace('_', ' ')} {shown}, but {expected} "
                     "was given; give the same, or choose another --output."
                 )
         return content

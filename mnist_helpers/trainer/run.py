@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mnist_helpers import CourseError
 from mnist_helpers.recipes import Recipe, augment, build, make_optimizer, make_schedule, train_batch
+from mnist_helpers.trainer import run_state
 from mnist_helpers.trainer.distributed import ProcessGroup
 from mnist_helpers.trainer.random_state import get_random_state, set_random_state
 from mnist_helpers.trainer.run_checkpoint import with_test_time_averaging
@@ -171,11 +172,19 @@ class Run:
             raise CourseError("the checkpoint does not fit this run; choose another folder.") from None
 
     def check_state(self, state: dict[str, Any]) -> None:
-        """Raise ValueError for a step or a schedule that would load, and fail later."""
-        step, schedule = state["step"], state["schedule"]
-        kinds = [{key: type(value) for key, value in part.items()} for part in (schedule, self.schedule.state_dict())]
-        fits = type(step) is int and 0 <= step <= self.steps and schedule["last_epoch"] == step
-        if not fits or kinds[0] != kinds[1]:
+        """Raise ValueError for a state that would load and fail later, or train on without a word."""
+        step, expected = state["step"], self.state()
+        if type(step) is not int or not 0 <= step <= self.steps:
+            raise ValueError
+        recorded = (divmod(each, self.batches) for each in range(step) if each % self.batches % LOG_INTERVAL == 0)
+        examples = [epoch * len(self.images) + batch * self.recipe.batch_size for epoch, batch in recorded]
+        if not (
+            run_state.networks_fit(state, expected)
+            and run_state.optimizer_fits(state, expected, self.optimizer)
+            and run_state.schedule_fits(state, expected)
+            and run_state.history_fits(state["history"], examples, step // self.batches)
+            and run_state.random_state_fits(state, expected)
+        ):
             raise ValueError
 
 

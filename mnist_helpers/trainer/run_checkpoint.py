@@ -10,9 +10,10 @@ from torch import nn
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.atomic_files import atomic_write
-from mnist_helpers._support.torch_files import read_checkpoint
+from mnist_helpers._support.torch_files import is_finite, read_checkpoint, same_structure
 from mnist_helpers.augment import ShiftAverage
 from mnist_helpers.recipes import Recipe, build
+from mnist_helpers.trainer.run_files import previous_checkpoint
 
 KEYS = {"run", "made_with", "step", "model", "average", "optimizer", "schedule", "history", "random_state"}
 
@@ -46,11 +47,6 @@ def load_run(path: Path, print_line: Callable[[str], None]) -> dict[str, Any]:
         return content
 
 
-def previous_checkpoint(path: Path) -> Path:
-    """Return where `save_run` keeps the state that it replaces."""
-    return path.with_stem(f"{path.stem}_before")
-
-
 def with_test_time_averaging(recipe: Recipe, network: nn.Module) -> nn.Module:
     """Return `network`, wrapped in test-time averaging if the recipe asks for it."""
     return ShiftAverage(network) if recipe.tta else network
@@ -70,6 +66,10 @@ def load_model(path: Path) -> nn.Module:
     content = read_checkpoint(Path(path), {"recipe", "model"}, remedy="train anew")
     try:
         recipe = Recipe(**content["recipe"])
+        with torch.device("meta"):  # the shapes alone: a recipe of a huge network takes no memory
+            expected = build(recipe).state_dict()
+        if not same_structure(content["model"], expected) or not is_finite(content["model"]):
+            raise ValueError
         network = build(recipe).to(memory_format=torch.channels_last)
         network.load_state_dict(content["model"])
         return with_test_time_averaging(recipe, network).eval()

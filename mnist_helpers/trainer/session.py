@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from mnist_helpers import data
+from mnist_helpers import CourseError, data
 from mnist_helpers._support import provenance
 from mnist_helpers.export import to_onnx_from_pixels
 from mnist_helpers.recipes import Recipe, build
@@ -71,15 +71,18 @@ class TrainingSession:
             self.folder.remove_stale_temporaries()
         if self.settings.resume and self.folder.has_checkpoint():
             return self.resume()
+        self.save()
         if self.settings.resume:
             self.display.print_line(f"There is no checkpoint in {self.folder.path}: the run begins.")
-        self.save()
+        self.display.check()
 
     def resume(self) -> None:
         """Continue from the newest intact checkpoint."""
         content = self.folder.load(self.identity, self.display.print_line)
         self.run.restore(content)
         epoch, batch = divmod(self.run.step, self.run.batches)
+        if epoch and bool(self.validation_set) != bool(self.run.history["epoch_correct"]):
+            raise CourseError("the checkpoint lacks the results of its epochs; choose another folder.")
         self.display.print_line(f"Continuing after {epoch} epochs and {batch} of {self.run.batches} batches.")
         found, expected = content["made_with"], self.made_with()
         found = found if isinstance(found, dict) else {}

@@ -1,22 +1,66 @@
-"""A request handler that serves the files of one folder and nothing else."""
+"""A server for browsers of this machine, which gives them the files of one folder and nothing else."""
 
-from http.server import SimpleHTTPRequestHandler
+import re
+import threading
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+CONNECTIONS = 64  # at once; a browser opens six
+SILENCE = 30  # seconds after which a connection that says nothing is closed
+# A page of another site can let its name lead to 127.0.0.1 and then read what is here, but only under its own name.
+# The port is free, since it is another one behind an SSH tunnel.
+OWN_NAME = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?", re.IGNORECASE)
+
+
+class FolderServer(ThreadingHTTPServer):
+    """A server on 127.0.0.1 with a bounded number of connections; those above it are refused at once."""
+
+    def __init__(self, handler, port: int = 0):
+        self._free = threading.BoundedSemaphore(CONNECTIONS)
+        super().__init__(("127.0.0.1", port), handler)
+
+    def process_request(self, request, client_address):
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request, client_address):
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
 
 
 class FolderHandler(SimpleHTTPRequestHandler):
-    """Serve the files of `directory`, without directory listings or links to files outside it."""
+    """Answer GET and HEAD with the files of `directory`, without directory listings or links to files outside it."""
+
+    timeout = SILENCE
+
+    def parse_request(self):
+        if not super().parse_request():
+            return False
+        names = self.headers.get_all("Host", [])
+        if len(names) == 1 and OWN_NAME.fullmatch(names[0].strip()):
+            return True
+        self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
+        return False
 
     def send_head(self):
+        return super().send_head() if self._is_inside() else self.send_error(HTTPStatus.NOT_FOUND)
+
+    def _is_inside(self) -> bool:
+        """Return whether the path that was asked for, or the page of the folder there, lies in `directory`."""
         try:
-            file = Path(self.translate_path(self.path)).resolve()
-            inside = file.is_relative_to(Path(self.directory).resolve())
+            path = Path(self.translate_path(self.path))
+            files = path, path / "index.html", path / "index.htm"
+            return all(file.resolve().is_relative_to(Path(self.directory).resolve()) for file in files)
         except (OSError, RuntimeError, ValueError):  # circular links or a null byte in the path
-            inside = False
-        return super().send_head() if inside else self.send_error(404)
+            return False
 
     def list_directory(self, path):
-        self.send_error(404)
+        self.send_error(HTTPStatus.NOT_FOUND)
 
     def log_message(self, *args):
         pass

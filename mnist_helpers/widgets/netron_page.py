@@ -5,20 +5,21 @@ import html
 import re
 import shutil
 import threading
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import netron
 from IPython.display import HTML
 
 from mnist_helpers import CourseError
-from mnist_helpers.widgets.file_server import FolderHandler
+from mnist_helpers._support.regular_files import read_file
+from mnist_helpers.widgets.file_server import FolderHandler, FolderServer
 
 PACKAGE = Path(netron.__file__).parent
 # Netron asks for consent unless it finds this cookie. Overriding document.cookie also prevents real cookies.
 COOKIE_SCRIPT = b'Object.defineProperty(document, "cookie", { get: () => "consent=1", set: () => {} });\n'
 # With this policy, the browser blocks all requests to other servers
 POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; frame-src 'none'"
+LARGEST = 500_000_000  # bytes of a model
 PRELOADED = [
     f"{kind}-metadata.json" for kind in ("onnx", "pytorch", "tflite")
 ]  # files that Netron requests at each start
@@ -53,7 +54,7 @@ def write(folder: Path, model: Path) -> None:
 
 def _read(model: Path) -> bytes:
     try:
-        return Path(model).read_bytes()
+        return read_file(model, LARGEST)
     except OSError as error:
         reason = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
         raise CourseError(f"{model} {reason}, but an ONNX file was expected; export it first.") from None
@@ -79,7 +80,7 @@ def serve(model: Path) -> str:
             self.end_headers()
             self.wfile.write(generated[path]())
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=PACKAGE))
+    server = FolderServer(functools.partial(Handler, directory=PACKAGE))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://127.0.0.1:{server.server_port}/"
 

@@ -20,12 +20,13 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image
 
 from mnist_helpers import network
-from tests.notebooks import notebook_checks, prose_numbers, stored_outputs
+from tests.notebooks import cell_ids, notebook_checks, prose_numbers, stored_outputs
 
 OPENING = """# A small notebook
 
 You will do little, learn less and need nothing. It runs for 2 s."""
-NBVAL_SUPPORT = ["notebooks/__init__.py", "notebooks/stored_outputs.py"]  # what conftest.py imports
+NBVAL_SUPPORT = [f"notebooks/{name}.py" for name in ("__init__", "stored_outputs")]  # what conftest.py imports
+NBVAL_SUPPORT += [f"support/{name}.py" for name in ("__init__", "pins")]
 ALT = "A line that rises from the lower left corner to a peak and falls again"
 FIGURE = "import matplotlib.pyplot as plt\nfig, ax = plt.subplots(figsize=(3, 2))\nax.plot([1, 2, 4, 3]);"
 HTML = "from IPython.display import HTML\nHTML('<div><p>Run this cell.</p></div>')"
@@ -109,7 +110,8 @@ def turn(cell):
 
 def run_nbval(folder, notebooks):
     """Run the course's conftest.py over notebooks in a folder of their own; returns {(folder, cell id): verdict}."""
-    (folder / "tests" / "notebooks").mkdir(parents=True)
+    for room in ("notebooks", "support"):
+        (folder / "tests" / room).mkdir(parents=True)
     for name in ["conftest.py", *(f"tests/{file}" for file in ("__init__.py", *NBVAL_SUPPORT))]:
         shutil.copy(notebook_checks.ROOT / name, folder / name)
     (folder / "tests" / "exemptions.toml").write_text(EXEMPTIONS)
@@ -167,6 +169,31 @@ def test_swapped_digits_are_noticed_and_rounding_is_not(images):
     assert not any(stored_outputs.figure_problem(picture, other, exempt=True) for other in others)
 
 
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        (lambda n, c: None, None),
+        (lambda n, c: c["before-count"].update(id="after-count"), "no cell before-count"),
+        (lambda n, c: n.cells.append(new_markdown_cell("The end.", id="end")), "new cell end"),
+        (lambda n, c: c["turned"].metadata.mystnb.image.update(alt=f"{ALT}."), "turned has another alt text"),
+    ],
+)
+def test_another_id_or_alt_text_is_noticed(small, change, finding):
+    listed = cell_ids.entries("small", small[0])
+    change(*small)
+    found = "\n".join(cell_ids.id_findings(listed, cell_ids.entries("small", small[0])))
+    assert finding in found if finding else not found
+
+
+def test_two_alt_texts_that_changed_places_are_noticed(small):
+    notebook, cells = small
+    images = [cells[name].metadata.mystnb.image for name in ("figure", "turned")]
+    images[0].alt = "Another text, of the first figure alone"
+    listed = cell_ids.entries("small", notebook)
+    images[0].alt, images[1].alt = images[1].alt, images[0].alt
+    assert len(list(cell_ids.id_findings(listed, cell_ids.entries("small", notebook)))) == 2
+
+
 def findings(notebook):
     return [finding for check in notebook_checks.CHECKS for finding in check(notebook)]
 
@@ -185,6 +212,15 @@ STATIC_DEFECTS = {
     "stored stderr": (lambda n, c: c["count"].outputs.append(new_stream("stderr", "W")), "stored stderr"),
     "stored error": (lambda n, c: c["count"].outputs.append(nbformat.v4.new_output("error")), "stored an error"),
     "absolute path": (lambda n, c: c["count"].outputs.append(new_stream("stdout", "in /home/me/a")), "one machine"),
+    "path in the prose": (lambda n, c: c["opening"].update(source=OPENING + " See /tmp/digits."), "one machine"),
+    "count and percentage disagree": (
+        lambda n, c: c["count"].outputs.append(new_stream("stdout", "9700 of 10000 correct, 97.77%")),
+        "'9700 of 10000 correct, 97.77%': the count and the percentage disagree",
+    ),
+    "count and percentage in the prose": (
+        lambda n, c: c["opening"].update(source=OPENING + " It reads 9,700 of 10,000 digits (98 %)."),
+        "the count and the percentage disagree",
+    ),
     "path of Windows": (lambda n, c: c["count"].outputs.append(new_stream("stdout", "in C:\\a")), "one machine"),
     "widget metadata": (lambda n, c: n.metadata.update(widgets={}), "metadata.widgets"),
     "another kernel": (lambda n, c: n.metadata.kernelspec.update(name="conda-env"), "not named python3"),

@@ -6,12 +6,14 @@ import inspect
 import pytest
 
 from mnist_helpers import export, network, recipes, timing, training
-from tests.notebooks import notebook_checks, prose_numbers, stored_outputs
+from tests.notebooks import cell_ids, notebook_checks, prose_numbers, stored_outputs
 
 CHAPTERS = {  # missing ones fail, new ones join
     *("01_data", "02_network", "03_gradients", "04_training", "05_predictions", "06_experiments", "07_improving"),
     *("08_speed", "09_deployment"),
 }
+# Not among them: the model card, which is generated and compared with its sources, and the years of the licences
+PAGES = ["README", "CONTRIBUTING", "docs/index", "docs/draw", "docs/glossary", "docs/instructors"]
 NAMES = sorted(CHAPTERS | {path.stem for path in notebook_checks.FOLDER.glob("*.ipynb")})
 
 
@@ -66,21 +68,27 @@ def test_taught_code_is_what_the_benchmark_of_speed_times(notebooks, definition)
     expect_none(notebook_checks.taught_code_findings(notebooks["08_speed"], definition, source))
 
 
+def test_cells_have_the_ids_and_the_figures_the_alt_texts_that_are_listed():
+    listed = cell_ids.LIST.read_text(encoding="utf-8").splitlines()
+    expect_none(cell_ids.id_findings(listed, cell_ids.all_entries()))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_numbers_in_prose_are_shown_by_a_cell(notebooks, name):
     facts = prose_numbers.read_facts()
     expect_none(prose_numbers.notebook_number_findings(name, notebooks[name], facts))
 
 
-def test_numbers_in_the_readme_are_shown_by_a_notebook(notebooks):
-    readme = (notebook_checks.ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PAGES)
+def test_numbers_on_the_pages_are_shown_by_a_notebook(notebooks, page):
+    text = (notebook_checks.ROOT / f"{page}.md").read_text(encoding="utf-8")
     values = set().union(*map(prose_numbers.shown, notebooks.values()))
-    expect_none(prose_numbers.number_findings("README", readme, values, prose_numbers.read_facts()))
+    expect_none(prose_numbers.number_findings(page, text, values, prose_numbers.read_facts()))
 
 
 def test_facts_name_their_source_and_an_existing_place(notebooks):
     for (name, value), source in prose_numbers.read_facts().items():
-        assert name in {"README", *notebooks}, f"{value}: {name} does not exist"
+        assert name in {*PAGES, *notebooks}, f"{value}: {name} does not exist"
         assert len(source) >= 10, f"{value}: the source is missing"
 
 

@@ -183,7 +183,7 @@ def test_channels_are_conda_forge_alone(name):
     ("name", "old", "new", "finding"),
     [
         ("pyproject.toml", '"pandas>=2.2",', "", "pandas is in environment.yml alone"),
-        ("pyproject.toml", '"torch>=2.9"', '"torch>=2.10"', "pytorch-cpu: >=2.10 in pyproject.toml, >=2.9 in"),
+        ("pyproject.toml", '"torch>=2.11"', '"torch>=2.12"', "pytorch-cpu: >=2.12 in pyproject.toml, >=2.11 in"),
         ("pyproject.toml", 'requires-python = ">=3.11"', 'requires-python = ">=3.12"', "python is >=3.11"),
         ("environment-dev.yml", "  - nbval>=0.11\n", "", "nbval is missing in environment-dev.yml"),
         ("environment.yml", "  - pip\n", "  - pip\n  - nbval>=0.11\n", "nbval is in environment.yml alone"),

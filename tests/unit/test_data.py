@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -23,6 +24,7 @@ from torchvision import transforms
 from torchvision.datasets import MNIST
 
 from mnist_helpers import CourseError, data
+from tests.support.links import make_link
 from tests.support.refusal import refused
 
 COUNTS = {  # digits of each class, from the MNIST pages of its authors and of many papers
@@ -63,7 +65,7 @@ def fresh(root, extracted=None):
     raw = root / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for path in [*(data.ROOT / "MNIST" / "raw").glob("*.gz"), *(extracted.iterdir() if extracted else [])]:
-        (raw / path.name).symlink_to(path)
+        make_link(raw / path.name, path)
     return root
 
 
@@ -111,10 +113,26 @@ def put_a_folder(path, chance):
 
 def link_to_nowhere(path, chance):
     path.unlink()
-    path.symlink_to(path.with_name("nowhere"))
+    make_link(path, path.with_name("nowhere"))
+
+
+def put_a_pipe(path, chance):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def link_to_a_device(path, chance):
+    path.unlink()
+    make_link(path, "/dev/zero")
+
+
+def link_to_itself(path, chance):
+    path.unlink()
+    make_link(path, path)
 
 
 DAMAGE = [flip_a_byte, truncate, empty, swap, put_an_error_page, put_a_folder, link_to_nowhere]
+UNIX_DAMAGE = {put_a_pipe: "it is a pipe", link_to_a_device: "it is a device", link_to_itself: "symbolic links"}
 
 
 def assert_true(root, expected):
@@ -238,6 +256,21 @@ def test_every_extracted_file_is_looked_at(name, tmp_path, root, sound_files, ra
     assert_true(root, raw_sets)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pipes and devices among its files")
+@pytest.mark.parametrize("damage", UNIX_DAMAGE)
+def test_what_is_no_file_is_not_read(damage, tmp_path, root, sound_files, raw_sets):
+    extracted = fresh(tmp_path / "extracted", sound_files)
+    damage(extracted / "MNIST" / "raw" / "t10k-labels-idx1-ubyte", None)
+    data.verify(extracted)
+    assert_true(extracted, raw_sets)
+    archive = root / "MNIST" / "raw" / "t10k-labels-idx1-ubyte.gz"
+    damage(archive, None)
+    with refused(str(archive), "cannot be read", UNIX_DAMAGE[damage], "git checkout data"):
+        data.verify(root)
+    with refused(str(archive), UNIX_DAMAGE[damage]):
+        data.load_raw("test", root)
+
+
 def test_folder_in_the_place_of_an_extracted_file_is_refused_and_read_around(tmp_path, root, sound_files, raw_sets):
     root = fresh(tmp_path / "extracted", sound_files)
     path = root / "MNIST" / "raw" / "train-labels-idx1-ubyte"
@@ -310,7 +343,7 @@ def start_at_once(root, expected, readers, delays):
 
 
 @pytest.mark.integration
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are of Unix")
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="Windows has no forks, and macOS breaks torch in one")
 @pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_four_processes_start_at_once_on_a_fresh_copy(rounds, tmp_path, root, raw_sets):
     chance = random.Random(7)

@@ -1,6 +1,7 @@
 """Netron's page as a browser asks for it."""
 
 import http.client
+import os
 import re
 import socket
 from urllib.parse import urlsplit
@@ -101,6 +102,13 @@ def test_nothing_else_of_the_disk_is_served(path, url):
 
 def test_missing_model_is_refused(tmp_path):
     with refused(str(tmp_path / "net.onnx"), "is not there", "export it"):
+        netron_page.serve(tmp_path / "net.onnx")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes among its files")
+def test_pipe_in_the_place_of_a_model_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "net.onnx")
+    with refused(str(tmp_path / "net.onnx"), "it is a pipe", "export it"):
         netron_page.serve(tmp_path / "net.onnx")
 
 

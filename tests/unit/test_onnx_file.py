@@ -1,5 +1,6 @@
 """ONNX files that are damaged, foreign or unsafe are refused before they run."""
 
+import os
 import random
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from mnist_helpers import export, onnx_file, predict
 from mnist_helpers._support.checksums import write_sha256
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.predict import MODEL, Reader
+from tests.support.links import make_link
 from tests.support.refusal import refused
 
 
@@ -91,8 +93,41 @@ def keep_a_constant_outside(model):
     model.graph.node.insert(0, node)
 
 
+def loop_forever(model):
+    """Pass the probabilities through a Loop without a last round."""
+    value, kind = onnx.helper.make_tensor_value_info, onnx.TensorProto
+    output = model.graph.output[0]
+    last = next(node for node in model.graph.node if output.name in node.output)
+    last.output[:] = ["before"]
+    steps = [onnx.helper.make_node("Identity", [name], [f"{name}_next"]) for name in ("go_on", "x")]
+    inputs = [value("round", kind.INT64, []), value("go_on", kind.BOOL, []), value("x", kind.FLOAT, None)]
+    outputs = [value("go_on_next", kind.BOOL, []), value("x_next", kind.FLOAT, None)]
+    body = onnx.helper.make_graph(steps, "body", inputs, outputs)
+    true = onnx.helper.make_tensor("true", kind.BOOL, [], [True])
+    model.graph.node.append(onnx.helper.make_node("Constant", [], ["true"], value=true))
+    model.graph.node.append(onnx.helper.make_node("Loop", ["", "true", "before"], [output.name], body=body))
+
+
+def loop_in_a_function(model):
+    """The same, in a function that the network calls."""
+    loop_forever(model)
+    *_, true, loop = model.graph.node
+    del model.graph.node[-2:]
+    opsets = list(model.opset_import)
+    function = onnx.helper.make_function("own", "Hidden", ["before"], list(loop.output), [true, loop], opsets)
+    model.functions.append(function)
+    model.opset_import.add(domain="own", version=1)
+    model.graph.node.append(onnx.helper.make_node("Hidden", ["before"], list(loop.output), domain="own"))
+
+
 def take_a_size_of_batch(model):
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+
+
+def make_too_large(path):
+    """A file that takes no room on the disk, and has no content but zeros."""
+    with path.open("wb") as file:
+        file.truncate(onnx_file.LARGEST + 1)
 
 
 BAD_MODELS = {
@@ -106,12 +141,19 @@ BAD_MODELS = {
     "weights outside": (lambda path: changed(path, keep_outside("../secret.bin")), "weights in other files"),
     "weights anywhere": (lambda path: changed(path, keep_outside("/etc/passwd")), "weights in other files"),
     "weights beside it": (lambda path: changed(path, keep_outside("beside.bin")), "weights in other files"),
+    "an endless loop": (lambda path: changed(path, loop_forever), "uses the operator 'Loop'"),
+    "a loop in a function": (lambda path: changed(path, loop_in_a_function), "uses the operator 'Loop'"),
+    "a pipe": (lambda path: os.mkfifo(path), "it is a pipe"),
+    "a device": (lambda path: make_link(path, "/dev/zero"), "it is a device"),
+    "far too large": (make_too_large, "500,000,001 bytes"),
     "a constant outside": (lambda path: changed(path, keep_a_constant_outside), "weights in other files"),
 }
 
 
 @pytest.mark.parametrize("kind", BAD_MODELS)
 def test_bad_model_is_refused_and_not_run(kind, tmp_path):
+    if kind in ("a pipe", "a device") and os.name == "nt":
+        pytest.skip("Windows has neither among its files.")
     make, words = BAD_MODELS[kind]
     path = tmp_path / "models" / "net.onnx"
     path.parent.mkdir()

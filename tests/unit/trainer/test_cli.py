@@ -1,7 +1,9 @@
 """The command line: its options, its messages, and what it refuses."""
 
+import contextlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -19,6 +21,9 @@ from mnist_helpers.trainer.run_checkpoint import with_test_time_averaging
 from mnist_helpers.training import predict
 from tests.support import small_train
 from tests.support.trainer import assert_refused, command, killed_at_step_3, state_of
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(data.ROOT.parent)}
+ENVIRONMENT.pop("PYTHONUNBUFFERED", None)  # with it, Python drops what a full pipe does not take, without an error
 
 
 @pytest.mark.parametrize("words", ["DefaultCPUAllocator: can't allocate memory: you tried to", "CUDA out of memory"])
@@ -50,12 +55,87 @@ def test_export_writes_a_file_that_predict_takes(recipe, tmp_path, capsys):
 @pytest.mark.integration
 def test_lines_that_nobody_reads_end_the_run_quietly_and_nothing_is_lost(tmp_path):
     program = [sys.executable, small_train.__file__, *command(tmp_path / "piped", epochs=20)]
-    environment = {**os.environ, "PYTHONPATH": str(data.ROOT.parent)}
-    job = subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    job = subprocess.Popen(program, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert job.stdout.readline().startswith("epoch 1 ")
     job.stdout.close()
     assert job.wait(60) == 1 and job.stderr.read() == ""
     assert 5 < state_of(tmp_path / "piped")["step"] < 100
+
+
+@contextlib.contextmanager
+def closed():
+    yield "exec >&-; "
+
+
+@contextlib.contextmanager
+def full_device():
+    yield "exec >/dev/full; "
+
+
+@contextlib.contextmanager
+def full_pipe():
+    """A pipe that nobody reads, and that says so instead of waiting."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(65536))
+    os.set_inheritable(writer, True)
+    yield f"exec >&{writer}; "
+    os.close(reader)
+    os.close(writer)
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(os.name == "nt", reason="these outputs are of Unix")
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize(
+    "output, why", [(closed, "is closed"), (full_device, "No space left"), (full_pipe, "without blocking")]
+)
+def test_an_output_that_takes_no_line_ends_the_run_in_one_sentence_and_keeps_its_state(
+    output, why, announced, tmp_path
+):
+    program = "import sys\nfrom tests.support import small_train\nsmall_train.make_small()\n"
+    program += f"sys.exit(small_train.train.main(say_at_once={announced}))"
+    words = shlex.join([sys.executable, "-c", program, *command(tmp_path / "run")])
+    with output() as redirect:
+        options = {"env": ENVIRONMENT, "stderr": subprocess.PIPE, "text": True, "close_fds": False}
+        done = subprocess.run(["bash", "-c", redirect + words], timeout=120, **options)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    assert why in done.stderr and "saving its state; to continue: python -m mnist_helpers.train" in done.stderr
+    assert state_of(tmp_path / "run")["step"] == (0 if announced or output is closed else 5)
+    assert train.main(command(tmp_path / "run", "--resume")) == 0
+
+
+ALONE = """
+import sys
+from mnist_helpers.trainer import cli
+try:
+    code = cli.main()
+except SystemExit as end:
+    code = end.code
+print(code, sorted({"torch", "numpy", "torchvision"} & {*sys.modules}))
+"""
+
+
+@pytest.mark.parametrize(
+    "options, code", [(["--help"], 0), (["--recipe", "great"], 2), (["--seed", "1.5"], 2), (["--unknown"], 2), ([], 2)]
+)
+def test_help_and_refusals_that_need_no_torch_come_before_it_is_imported(options, code, tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"of another run")
+    words = [sys.executable, "-c", ALONE, *options, "--output", str(tmp_path)]
+    done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == f"{code} []", done.stdout + done.stderr
+
+
+def test_the_command_says_at_once_what_it_does(tmp_path, capsys):
+    assert train.main(command(tmp_path), say_at_once=True) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == f"A run of the recipe good begins in {tmp_path}; loading PyTorch takes some seconds."
+
+
+def test_the_recipes_that_the_command_knows_are_all_that_there_are():
+    assert tuple(RECIPES) == train.RECIPE_NAMES
 
 
 BAD = {
@@ -73,6 +153,11 @@ BAD = {
     "learning rate 1000": (["--learning-rate", "1000"], ["'1000'"]),
     "seed 1.5": (["--seed", "1.5"], ["'1.5'"]),
     "seed -1": (["--seed", "-1"], ["'-1'"]),
+    "seed 1_0": (["--seed", "1_0"], ["'1_0'", "an integer"]),
+    "seed in Arabic digits": (["--seed", "\u0661\u0662"], ["an integer"]),
+    "seed with a blank": (["--seed", " 1"], ["' 1'"]),
+    "learning rate 0.0_1": (["--learning-rate", "0.0_1"], ["'0.0_1'", "a number"]),
+    "learning rate of two points": (["--learning-rate", "0.0.1"], ["'0.0.1'"]),
     "seed of 40 digits": (["--seed", "9" * 40], ["an integer"]),
     "device": (["--device", "gpu"], ["'gpu'", "cpu"]),
     "a GPU that is not there": (["--device", "cuda:99"], ["'cuda:99'"]),

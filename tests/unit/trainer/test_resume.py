@@ -10,6 +10,7 @@ from mnist_helpers import data
 from mnist_helpers.trainer import cli as train
 from mnist_helpers.trainer import output_folder, run_checkpoint, session
 from mnist_helpers.trainer.run import Run
+from tests.support.links import make_link
 from tests.support.trainer import (
     Killed,
     assert_refused,
@@ -55,7 +56,7 @@ def test_a_request_to_stop_is_kept_until_the_step_is_whole(number, code, tmp_pat
 
     def interrupted(run, chosen):
         if run.step == 6:
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
         real(run, chosen)
 
     monkeypatch.setattr(session, "CHECKPOINT_INTERVAL", 1000)
@@ -174,7 +175,7 @@ def test_the_users_own_folders_are_never_removed(tmp_path, monkeypatch):
     for folder in ("model.pt_archive", "checkpoint.ptabcd1234", "result.json20261124", f"{marked}abcd1234/mine"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "model.pt").write_text("mine")
-    (tmp_path / f"{marked}linked00").symlink_to(tmp_path / "model.pt_archive")
+    make_link(tmp_path / f"{marked}linked00", tmp_path / "model.pt_archive")
     before = {path for path in tmp_path.rglob("*") if "mine" in path.name or path.parent != tmp_path}
     train.main(command(tmp_path, "--resume"))
     assert len(before) >= 5 and all(path.exists() for path in before)
@@ -221,7 +222,7 @@ def test_a_stop_after_nan_does_not_say_that_nothing_is_lost(tmp_path, monkeypatc
         real(run, chosen)
         if run.step == 2:
             next(run.model.parameters()).data.fill_(float("nan"))
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Run, "train_step", interrupted)
     assert train.main(command(tmp_path)) == 1

@@ -1,6 +1,7 @@
 """A run gives the same numbers as `recipes.train`, and its state holds all that they depend on."""
 
 import json
+import math
 import random
 from dataclasses import replace
 
@@ -89,6 +90,61 @@ def test_the_state_holds_every_random_generator(tmp_path):
 
 
 TOO_LARGE = {"random_state": {"python": (3, (2**70,) * 625, None)}}
+NAN, INF = math.nan, math.inf
+ALTERED = {  # the way to a part of the state, and what is put there
+    "nan among the weights": (["model", "blocks.0.0.weight"], lambda part: part.fill_(NAN)),
+    "inf among the averages": (["average", "module.blocks.0.0.weight"], lambda part: part.fill_(INF)),
+    "weights of another shape": (["model", "blocks.0.0.weight"], lambda part: torch.zeros(3)),
+    "weights of another dtype": (["model", "blocks.0.0.weight"], lambda part: part.double()),
+    "weights that repeat one number": (["model", "head.1.weight"], lambda part: part[:1, :1].expand(10**6, 10**6)),
+    "no phases": (["schedule", "_schedule_phases"], lambda part: []),
+    "a phase without its end": (["schedule", "_schedule_phases", 0], lambda part: {}),
+    "fewer steps": (["schedule", "total_steps"], lambda part: 3),
+    "another last rate": (["schedule", "_last_lr"], lambda part: [0.5]),
+    "another count": (["schedule", "_step_count"], lambda part: 1),
+    "a rate of nan": (["optimizer", "param_groups", 0, "lr"], lambda part: NAN),
+    "a rate in words": (["optimizer", "param_groups", 0, "lr"], lambda part: "high"),
+    "another eps": (["optimizer", "param_groups", 0, "eps"], lambda part: 1.0),
+    "other betas": (["optimizer", "param_groups", 0, "betas"], lambda part: (0.1, 0.1)),
+    "no state of the optimizer for a weight": (["optimizer", "state"], lambda part: {1: part[1]}),
+    "a moment of another shape": (["optimizer", "state", 0, "exp_avg"], lambda part: torch.zeros(2)),
+    "a moment of nan": (["optimizer", "state", 0, "exp_avg_sq"], lambda part: part.fill_(NAN)),
+    "no losses": (["history", "losses"], lambda part: []),
+    "losses of nan": (["history", "losses"], lambda part: [NAN] * len(part)),
+    "losses in words": (["history", "losses"], lambda part: ["low"] * len(part)),
+    "other examples": (["history", "examples"], lambda part: [7] * len(part)),
+    "a result of no epoch": (["history", "epoch_correct"], lambda part: [7]),
+    "a random state of floats": (["random_state", "cpu"], lambda part: part.float()),
+    "a position outside": (["random_state", "numpy", 1], lambda part: 10**6),
+    "an order of other numbers": (["order_state"], lambda part: torch.zeros(3)),
+    "a seed of many numbers": (["run", "seed"], lambda part: torch.ones(2)),
+    "a recipe without end": (["run", "width"], lambda part: [[[part] * 1000] * 1000] * 1000),
+}
+
+
+def alter(content, way, change):
+    """Return the content with the part at the end of the way changed; tuples stay tuples."""
+    if not way:
+        return change(content)
+    first, *rest = way
+    if isinstance(content, dict):
+        return {**content, first: alter(content[first], rest, change)}
+    return type(content)(alter(part, rest, change) if place == first else part for place, part in enumerate(content))
+
+
+@pytest.mark.parametrize("kind", ALTERED)
+def test_a_whole_checkpoint_with_altered_contents_is_refused(kind, tmp_path, monkeypatch, capsys):
+    killed_at_step_3(tmp_path, monkeypatch)
+    torch.save(alter(state_of(tmp_path), *ALTERED[kind]), tmp_path / "checkpoint.pt")
+    assert_refused(command(tmp_path, "--resume"), tmp_path, capsys, "checkpoint")
+
+
+def test_a_finished_run_without_the_results_of_its_epochs_is_refused(tmp_path, capsys):
+    train.main(command(tmp_path))
+    state = state_of(tmp_path)
+    state["history"] |= {"epoch_losses": [], "epoch_correct": []}
+    torch.save(state, tmp_path / "checkpoint.pt")
+    assert_refused(command(tmp_path, "--resume"), tmp_path, capsys, "lacks the results of its epochs")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +160,25 @@ def test_a_checkpoint_that_does_not_fit_is_refused(change, tmp_path, monkeypatch
     assert_refused(command(tmp_path, "--resume"), tmp_path, capsys, "checkpoint")
 
 
-@pytest.mark.parametrize("spoil", [flip, lambda path: torch.save({"recipe": {"width": 3}, "model": {}}, path)])
+def with_weights(value):
+    """Save a network whose last weights all have this value."""
+
+    def spoil(path):
+        content = torch.load(path, weights_only=True)
+        content["model"]["head.1.weight"].fill_(value)
+        torch.save(content, path)
+
+    return spoil
+
+
+def of_a_recipe(**changes):
+    """Save weights that do not belong to the recipe beside them."""
+    return lambda path: torch.save({"recipe": changes, "model": {}}, path)
+
+
+@pytest.mark.parametrize(
+    "spoil", [flip, with_weights(NAN), of_a_recipe(width=3), of_a_recipe(network="two blocks", width=10**7)]
+)
 def test_a_network_that_is_damaged_or_none_is_refused(spoil, tmp_path):
     train.main(command(tmp_path, epochs=1))
     spoil(tmp_path / "model.pt")
