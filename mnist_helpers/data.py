@@ -201,13 +201,19 @@ def split(images: torch.Tensor, labels: torch.Tensor, held_out: int = VALIDATION
 
 
 def choose_device(name: str | torch.device = "cpu") -> torch.device:
-    """Return the torch device `name`. If this machine lacks it, raise CourseError with the available devices."""
+    """Return the torch device `name`, with the number of the GPU if it is one: "cuda" is the first, "cuda:0".
+
+    Under torchrun, "cuda" is the GPU of this process. If this machine lacks the device, raises CourseError with the
+    available ones.
+    """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     count = {"cpu": 1, "cuda": gpus, "mps": int(torch.backends.mps.is_available())}
     try:
         device = torch.device(name)
     except (RuntimeError, TypeError):
         device = None
+    if device is not None and device.type != "cpu" and device.index is None:
+        device = torch.device(device.type, int(os.environ.get("LOCAL_RANK", 0)))
     if device is None or (device.index or 0) >= count.get(device.type, 0):
         available = ["cpu", *(f"cuda:{number}" for number in range(gpus)), *["mps"] * count["mps"]]
         raise CourseError(f"device {name!r} was given, but this machine has {', '.join(available)}; choose one.")

@@ -1,7 +1,8 @@
 """Recipes: all choices of a training run in one object, and `train`, which follows it. Taught in chapters 06 and 07."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mnist_helpers import CourseError
 from mnist_helpers.augment import ShiftAverage, random_affine, random_shift
+from mnist_helpers.cuda_graph import CapturedStep, update_average
 from mnist_helpers.data import Pair
 from mnist_helpers.network import FIVE_BLOCKS, FOUR_BLOCKS, TWO_BLOCKS, ConvNet, Net
 from mnist_helpers.training import seed_all
@@ -82,9 +84,11 @@ def build(recipe: Recipe) -> nn.Module:
 def make_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
     """Return the recipe's optimizer for the weights of `model`. Raises CourseError if it is unknown."""
     _check("optimizer", recipe.optimizer, ["SGD", "AdamW"])
+    gpu = next(model.parameters()).is_cuda
+    options: dict[str, Any] = {"lr": recipe.learning_rate, "fused": gpu or None}  # one kernel for all weights
     if recipe.optimizer == "AdamW":
-        return torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99))
-    return torch.optim.SGD(model.parameters(), lr=recipe.learning_rate, momentum=0.5)  # the report's momentum
+        return torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), capturable=gpu, **options)
+    return torch.optim.SGD(model.parameters(), momentum=0.5, **options)  # the report's momentum
 
 
 def _check(field: str, given: str, known: list[str]) -> None:
@@ -134,23 +138,39 @@ def train_batch(
     return loss.detach()
 
 
+def train_step(
+    recipe: Recipe,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: AveragedModel,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+) -> torch.Tensor:
+    """Augment a batch, change the weights of `model` by it and move their average; return the loss."""
+    loss = train_batch(recipe, model, optimizer, augment(recipe, images), labels)
+    update_average(average, model)
+    return loss
+
+
 def train(recipe: Recipe, images: torch.Tensor, labels: torch.Tensor, seed: int, on_progress=None) -> nn.Module:
     """Train the recipe's network on images [N, 1, 28, 28] and labels [N] and return it, in train mode.
 
     If the recipe says so, its weights are averages, and it averages over five places of each digit.
     `on_progress` is called after each step with the fraction of all steps that is done, 0 to 1.
     """
-    seed_all(seed)
+    seed_all(seed, images.device)
     model = build(recipe).to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this overload
     optimizer = make_optimizer(recipe, model)
     steps = recipe.epochs * -(-len(images) // recipe.batch_size)
     schedule = make_schedule(recipe, optimizer, steps)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
+    step: Callable[..., torch.Tensor] = partial(train_step, recipe, model, optimizer, average)
+    if images.is_cuda:
+        step = CapturedStep(step, model, optimizer, average, recipe.batch_size)
     model.train()
-    for step, (batch_images, batch_labels) in enumerate(all_batches(recipe, images, labels), start=1):
-        train_batch(recipe, model, optimizer, augment(recipe, batch_images), batch_labels)
+    for number, batch in enumerate(all_batches(recipe, images, labels), start=1):
+        step(*batch)
         schedule.step()
-        average.update_parameters(model)
         if on_progress is not None:
-            on_progress(step / steps)
+            on_progress(number / steps)
     return ShiftAverage(average.module) if recipe.tta else average.module

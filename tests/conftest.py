@@ -11,6 +11,11 @@ from mnist_helpers import data
 torch.set_num_threads(1)  # the work is small, and threads that wait for each other are slow on a busy machine
 
 
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("PyTorch finds no NVIDIA GPU, so what needs one is not tested.")
+
+
 @pytest.fixture(scope="session")
 def test_set():
     """All test images [10000, 1, 28, 28], normalised, and their labels; tests take the first few hundred."""

@@ -166,14 +166,19 @@ def check_imports(answers: dict[str, Any]) -> Iterator[Finding]:
         yield check_gpu(**answers["torch"])
 
 
-def check_gpu(gpus: list[str], error: str | None, cuda: str | None, threads: int) -> Finding:
-    """Check that torch can compute on the GPU, if there is one; the course needs none."""
+def check_gpu(
+    gpus: list[str], error: str | None, cuda: str | None, threads: int, capture_error: str | None = None
+) -> Finding:
+    """Check that torch can compute on the GPU, and capture a step there, if there is one; the course needs none."""
     if error:
         text = f"torch cannot compute on {', '.join(gpus) or 'the processor'} ({error[:200]})"
         return Finding("warn", "gpu", text, remedies.reinstall("torch", "torchvision"))
     if cuda and not gpus and shutil.which("nvidia-smi"):
         text = f"torch for CUDA {cuda} finds no GPU, although there is an Nvidia driver"
         return Finding("warn", "gpu", text, "nvidia-smi")
+    if capture_error:
+        text = f"{', '.join(gpus)}: cannot capture a step, so train with --no-graph ({capture_error[:200]})"
+        return Finding("warn", "gpu", text, remedies.reinstall("torch", "torchvision"))
     return Finding("pass", "gpu", ", ".join(gpus) or "none, and the course needs none")
 
 

@@ -11,6 +11,7 @@ import importlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from subprocess import PIPE, Popen
 from typing import Any
 
@@ -65,15 +66,35 @@ def imports(*packages: str) -> None:
 
 
 def torch_facts(torch: Any) -> dict[str, Any]:
-    """Return the threads, the CUDA version torch was built for, the GPUs, and why the first cannot compute."""
-    gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    """Return the threads, torch's CUDA version, the GPUs, and why the first cannot compute, or not capture a step."""
+    properties = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+    gpus = [f"{gpu.name} ({gpu.total_memory / 1e9:.0f} GB)" for gpu in properties]
     device = "cuda" if gpus else "mps" if torch.backends.mps.is_available() else "cpu"
-    facts = {"threads": torch.get_num_threads(), "cuda": torch.version.cuda, "gpus": gpus, "error": None}
-    try:
-        torch.ones(2, device=device).sum().item()
-    except Exception as error:
-        facts["error"] = f"{type(error).__name__}: {error}"
+    facts = {"threads": torch.get_num_threads(), "cuda": torch.version.cuda, "gpus": gpus}
+    facts["error"] = failure(lambda: torch.ones(2, device=device).sum().item())
+    facts["capture_error"] = failure(lambda: capture(torch)) if gpus else None
     return facts | {"gpus": ["mps"] if device == "mps" else gpus}
+
+
+def failure(task: Callable[[], Any]) -> str | None:
+    """Return the error that the task raises, as text, or None."""
+    try:
+        task()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def capture(torch: Any) -> None:
+    """Replay an addition from a CUDA graph, as chapter 08 does with a training step; raise an error if that fails."""
+    total = torch.zeros(2, device="cuda")
+    total += 1  # loads the kernel, which a capture could not
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        total += 1
+    graph.replay()
+    if total.tolist() != [2, 2]:
+        raise RuntimeError(f"2 was expected from a captured addition, but it gave {total.tolist()}")
 
 
 def kernel(name: str) -> None:

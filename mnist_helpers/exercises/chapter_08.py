@@ -1,4 +1,4 @@
-"""Exercises of 08_speed: medians, memory, a profile, multiply-adds, batch size, Amdahl's law, batches, a benchmark."""
+"""Exercises of 08_speed: medians, a profile, multiply-adds, batch size, Amdahl, capture, batches, benchmark."""
 
 import statistics
 
@@ -41,42 +41,6 @@ def check_speedup(ask):
     same(ask(old, new), 3, with_values(3, given, reasons), "The medians are 9 and 3.", given)
     even = "With four rounds, the median is the mean of the two in the middle."
     same(ask([4.0, 1.0, 2.0, 3.0], [1.0, 1.0, 1.0, 9.0]), 2.5, (), even, "old = [4, 1, 2, 3] and new = [1, 1, 1, 9]")
-
-
-@exercises.add(
-    "How many numbers does the tensor hold? Multiply the sizes on all axes.",
-    "Each number takes dtype.itemsize bytes, and a megabyte is 1,000,000 bytes. math.prod multiplies a whole shape.",
-)
-def megabytes(shape, dtype):
-    numbers = 1
-    for size in shape:  # a loop, so that any number of axes works
-        numbers = numbers * size
-    return numbers * dtype.itemsize / 1_000_000
-
-
-@megabytes.checker
-def check_megabytes(ask):
-    """Check the training set in float32, uint8 and bfloat16, then a tensor larger than any memory."""
-    shape = (60_000, 1, 28, 28)
-    given = "the shape (60000, 1, 28, 28) and {}"
-    reasons = {
-        188_160_000: "Those are bytes. Return megabytes, of 1,000,000 bytes.",
-        188_160_000 / 2**20: "You divided by 1024 * 1024. Here a megabyte has 1,000,000 bytes.",
-        47.04: "That is how many million numbers there are. Each takes dtype.itemsize bytes.",
-        1505.28: "Those are megabits: a byte has 8 bits.",
-    }
-    same(
-        ask(shape, torch.float32),
-        188.16,
-        with_values(188.16, given.format("float32"), reasons),
-        "",
-        given.format("float32"),
-    )
-    four = "float32 was right, but another dtype has another dtype.itemsize."
-    same(ask(shape, torch.uint8), 47.04, (), four, given.format("uint8"))
-    same(ask(shape, torch.bfloat16), 94.08, (), four, given.format("bfloat16"))
-    axes = "Four axes were right; a shape may have any number of them."
-    same(ask((10**6, 10**6, 10**6), torch.int64), 8e12, (), axes, "the shape (1000000, 1000000, 1000000) and int64")
 
 
 @exercises.add(
@@ -225,6 +189,52 @@ def check_amdahl(ask):
     endless = "A part that is a million times faster takes hardly any time."
     same(ask(0.75, 1e6), 1 / (0.25 + 0.75e-6), (), endless, given.format(0.75, 1_000_000))
     same(ask(0, 7), 1, (), "If the share is 0, nothing is gained.", given.format(0, 7))
+
+
+@exercises.add(
+    "Three of the chapter's four rules are broken once each: shapes, reading back, decisions about data in Python.",
+    "How many images are left after line 4? What must Python know in line 6, and in line 11?",
+    "Random numbers, comparisons and changes in place are kernels like all others: lines 2, 3 and 10 may stay.",
+    stars=2,
+)
+def obstacles():
+    # 4: how many images are left depends on the data; 6: Python asks the GPU once; 11: item() reads back
+    return [4, 6, 11]
+
+
+HARMLESS = {  # line: why it can be captured
+    1: "it runs no kernel, and the next backward makes the gradients anew",
+    2: "each replay draws new random numbers, from a state that the graph moves on",
+    3: "it has the same shape each time: one truth value for each image",
+    5: "its shapes would be the same each time, were it not for line 4",
+    7: "the multiplication is a kernel like any other; the decision about it is in another line",
+    8: "it only launches kernels, as forward does",
+    9: "it only launches kernels, as long as the learning rate is a tensor",
+    10: "it changes a tensor in place, at the same address, and reads nothing back",
+}
+MISSED = {
+    4: "After one line, the number of images depends on their values, but a graph has fixed shapes.",
+    6: "In one line, Python decides about a number that lies on the GPU. In a replay, no Python runs.",
+    11: "One line waits for a number from the GPU. In a capture nothing runs that it could wait for.",
+}
+
+
+@obstacles.checker
+def check_obstacles(ask):
+    """Check the three numbers, in any order; explain the first harmless line, or the first one that is missing."""
+    found = array(ask())
+    if found.ndim != 1:
+        raise NotYet("return a list of numbers, such as [1, 2, 3].")
+    for number in found:
+        if number in HARMLESS:
+            raise NotYet(f"Line {number:.0f} can be captured: {HARMLESS[number]}.")
+        if number not in MISSED:
+            raise NotYet(f"There is no line {number:g}. The lines have the numbers 1 to 11.")
+    for number, reason in MISSED.items():
+        if number not in found:
+            raise NotYet(f"These lines do, but there are three. {reason}" if len(found) else reason)
+    if len(found) != len(MISSED):
+        raise NotYet("The three lines are there, but one of them twice.")
 
 
 @exercises.add(

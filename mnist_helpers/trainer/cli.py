@@ -70,6 +70,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--learning-rate", type=rate, metavar="X", help="peak learning rate (default: the recipe's)")
     add("--seed", type=number(int, 0, 2**32 - 1), default=1, metavar="N", help="random seed (default: 1)")
     add("--device", default="cpu", metavar="NAME", help="cpu, cuda, cuda:0, mps ... (default: cpu)")
+    add("--no-graph", dest="graph", action="store_false", help="on a GPU: launch the kernels of each step one by one")
     folder = ARTIFACTS / "train"
     add("--output", type=Path, default=folder, metavar="FOLDER", help="default: artifacts/train")
     add("--resume", action="store_true", help="continue from the checkpoint in the folder, if there is one")

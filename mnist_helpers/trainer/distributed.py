@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from mnist_helpers import CourseError
 from mnist_helpers.data import choose_device
 
 TIMEOUT = timedelta(minutes=5)  # for a process that lives and does not answer
@@ -84,13 +85,12 @@ class ProcessGroup:
 def start(device_name: str) -> tuple[ProcessGroup, torch.device]:
     """Return the process group and this process's device; connect to the other processes that torchrun has started.
 
-    Raises CourseError if the device does not exist.
+    Raises CourseError if the device does not exist, or if two processes would share a GPU.
     """
     rank, size = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
+    check_gpus(device_name)
     device = choose_device(device_name)
     if device.type == "cuda":
-        if device.index is None:  # set_device takes no device without one; each process has a GPU of its own
-            device = choose_device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}")
         torch.cuda.set_device(device)
     if size == 1:
         return ProcessGroup(), device
@@ -100,6 +100,18 @@ def start(device_name: str) -> tuple[ProcessGroup, torch.device]:
     with group.translate_lost_peer():
         init_process_group(device)
     return group, device
+
+
+def check_gpus(device_name: str) -> None:
+    """Raise CourseError if there are several processes on this machine, and not each can have a GPU of its own."""
+    kind, _, index = device_name.partition(":")
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    gpus = {"cuda": torch.cuda.device_count(), "mps": 1}.get(kind, processes)
+    if processes > 1 and (processes > gpus or (kind == "cuda" and index)):
+        raise CourseError(
+            f"{processes} processes were started with --device {device_name} on a machine with {gpus} GPUs, but each "
+            f"needs a GPU of its own; start at most {gpus}, with --device {kind}, or choose --device cpu."
+        )
 
 
 def init_process_group(device: torch.device) -> None:

@@ -67,7 +67,7 @@ def translate_out_of_memory() -> Iterator[None]:
 
 def settings(options: argparse.Namespace, command: str) -> Settings:
     """Return the settings of the session that the options choose."""
-    names = ("seed", "device", "output", "resume", "test", "export")
+    names = ("seed", "device", "graph", "output", "resume", "test", "export")
     chosen = {name: getattr(options, name) for name in names}
     return Settings(chosen_recipe(options), options.recipe, command=command, **chosen)
 

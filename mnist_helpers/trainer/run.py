@@ -1,7 +1,7 @@
 """A run: the training of a recipe, which can stop after any batch and continue later, on one or several processes."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mnist_helpers import CourseError
+from mnist_helpers.cuda_graph import CapturedStep, update_average
 from mnist_helpers.recipes import Recipe, augment, build, make_optimizer, make_schedule, train_batch
 from mnist_helpers.trainer import run_state
 from mnist_helpers.trainer.distributed import ProcessGroup
@@ -28,16 +29,23 @@ class Run:
     """The training of `recipes.train`, step by step, with the same random numbers and the same weights.
 
     Images [N, 1, 28, 28] and labels [N] are the whole training set, on the device; `group` says which part of each
-    batch this process takes. Raises CourseError if the recipe's smallest batch is too small.
+    batch this process takes. If `graph` is true, a process that is alone with its NVIDIA GPU captures the step. Raises
+    CourseError if the recipe's smallest batch is too small.
     """
 
     def __init__(
-        self, recipe: Recipe, images: torch.Tensor, labels: torch.Tensor, seed: int, group: ProcessGroup | None = None
+        self,
+        recipe: Recipe,
+        images: torch.Tensor,
+        labels: torch.Tensor,
+        seed: int,
+        group: ProcessGroup | None = None,
+        graph: bool = True,
     ):
         self.recipe, self.images, self.labels, self.seed = recipe, images, labels, seed
         self.group = group or ProcessGroup()
         self.check_batches()
-        seed_all(seed)
+        seed_all(seed, images.device)
         self.model = build(recipe).to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this overload
         self.optimizer = make_optimizer(recipe, self.model)
         self.batches = -(-len(images) // recipe.batch_size)  # in an epoch
@@ -45,7 +53,7 @@ class Run:
         self.schedule = make_schedule(recipe, self.optimizer, self.steps)
         self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
         self.parallel = self.group.distribute(self.model)
-        self.step = 0
+        self.step, self.update = 0, self.choose_update(graph)
         self.order, self.order_state = torch.empty(0), torch.empty(0)  # drawn when an epoch begins
         self.history: dict[str, list] = {"examples": [], "losses": [], "epoch_losses": [], "epoch_correct": []}
         self.pending: list[torch.Tensor] = []  # recorded losses that are still on the device
@@ -79,15 +87,25 @@ class Run:
         return self.order[number * self.recipe.batch_size :][: self.recipe.batch_size]
 
     def train_step(self, chosen: torch.Tensor) -> None:
-        """Update the weights once. Each process augments the whole batch, so that all draw the same random numbers."""
-        images = self.group.shard(augment(self.recipe, self.images[chosen]))
-        labels = self.group.shard(self.labels[chosen])
-        weight = self.group.size * len(images) / len(chosen)  # the mean over processes becomes that over the batch
-        loss = train_batch(self.recipe, self.parallel, self.optimizer, images, labels, weight)
+        """Update the weights once by the images `chosen` [N]; record each tenth loss."""
+        loss = self.update(self.images[chosen], self.labels[chosen])
         self.schedule.step()
-        self.average.update_parameters(self.model)
         if self.step % self.batches % LOG_INTERVAL == 0:
             self.record(loss / self.group.size)
+
+    def choose_update(self, graph: bool) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+        """Return `update_weights`; captured, if the process is alone with its NVIDIA GPU and `graph` is true."""
+        if not (graph and self.images.is_cuda and self.group.size == 1):
+            return self.update_weights
+        return CapturedStep(self.update_weights, self.model, self.optimizer, self.average, self.recipe.batch_size)
+
+    def update_weights(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Update weights and averages by a whole batch. Each process augments all of it, to draw the same numbers."""
+        share = self.group.shard(augment(self.recipe, images))
+        weight = self.group.size * len(share) / len(images)  # the mean over processes becomes that over the batch
+        loss = train_batch(self.recipe, self.parallel, self.optimizer, share, self.group.shard(labels), weight)
+        update_average(self.average, self.model)
+        return loss
 
     def record(self, loss: torch.Tensor) -> None:
         """Record the loss of a batch, and the number of examples seen before it."""
@@ -173,7 +191,8 @@ class Run:
 
     def check_state(self, state: dict[str, Any]) -> None:
         """Raise ValueError for a state that would load and fail later, or train on without a word."""
-        step, expected = state["step"], self.state()
+        state, expected = map(run_state.with_plain_rates, (state, self.state()))
+        step = state["step"]
         if type(step) is not int or not 0 <= step <= self.steps:
             raise ValueError
         recorded = (divmod(each, self.batches) for each in range(step) if each % self.batches % LOG_INTERVAL == 0)

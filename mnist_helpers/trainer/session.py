@@ -12,6 +12,7 @@ import torch
 
 from mnist_helpers import CourseError, data
 from mnist_helpers._support import provenance
+from mnist_helpers.cuda_graph import CapturedStep
 from mnist_helpers.export import to_onnx_from_pixels
 from mnist_helpers.recipes import Recipe, build
 from mnist_helpers.trainer.display import Display, accuracy
@@ -32,6 +33,7 @@ class Settings:
     recipe_name: str
     seed: int
     device: str
+    graph: bool
     output: Path
     resume: bool
     test: bool
@@ -51,7 +53,7 @@ class TrainingSession:
         train_set, self.validation_set = data.load("train", device), None
         if not settings.test:
             train_set, self.validation_set = data.split(*train_set)
-        self.run = Run(settings.recipe, *train_set, settings.seed, self.group)
+        self.run = Run(settings.recipe, *train_set, settings.seed, self.group, settings.graph)
         self.identity = describe(settings.recipe, settings.recipe_name, settings.seed, train_set[0])
         self.epoch_begun = self.saved = time.monotonic()
 
@@ -100,8 +102,16 @@ class TrainingSession:
 
     def made_with(self) -> dict[str, Any]:
         """Return the command, the versions and the machine."""
-        more = {"threads": torch.get_num_threads(), "processes": self.group.size, "device": self.settings.device}
+        more = {"threads": torch.get_num_threads(), "processes": self.group.size, "device": self.device()}
         return {"command": self.settings.command, **provenance.made_with(), **more}
+
+    def device(self) -> str:
+        """Return the device in words; a GPU with its name, and with how it makes its steps."""
+        device = self.run.images.device
+        if device.type != "cuda":
+            return str(device)
+        steps = "captured" if isinstance(self.run.update, CapturedStep) else "uncaptured"
+        return f"{device} ({torch.cuda.get_device_name(device)}, {steps} steps)"
 
     def train(self, stop: list[int]) -> bool:
         """Train to the end, and return True; or, once `stop` holds a signal, save the state and return False."""
@@ -120,9 +130,9 @@ class TrainingSession:
 
     def end_epoch(self, epoch: int) -> None:
         """Evaluate on the validation set, save the state, and print a line."""
-        seconds, size = time.monotonic() - self.epoch_begun, len(self.run.images)
-        history = self.run.history
-        losses = [loss for seen, loss in zip(history["examples"], self.run.losses()) if seen >= (epoch - 1) * size]
+        history, size, recorded = self.run.history, len(self.run.images), self.run.losses()  # waits for a GPU
+        seconds = time.monotonic() - self.epoch_begun
+        losses = [loss for seen, loss in zip(history["examples"], recorded) if seen >= (epoch - 1) * size]
         line = f"epoch {epoch} of {self.run.recipe.epochs}: loss {statistics.mean(losses):.4f}"
         if self.validation_set:
             loss, correct = self.run.evaluate(*self.validation_set)

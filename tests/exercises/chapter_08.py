@@ -186,17 +186,6 @@ WRONG = {
         "lower of two in the middle": lower_median,
         "slowest rounds": lambda old, new: max(old) / max(new),
     },
-    "megabytes": {
-        "bytes": lambda shape, dtype: math.prod(shape) * dtype.itemsize,
-        "mebibytes": lambda shape, dtype: math.prod(shape) * dtype.itemsize / 2**20,
-        "numbers": lambda shape, dtype: math.prod(shape) / 1e6,
-        "bits": lambda shape, dtype: math.prod(shape) * 8 * dtype.itemsize / 1e6,
-        "kilobytes": lambda shape, dtype: math.prod(shape) * dtype.itemsize / 1e3,
-        "sum of the axes": lambda shape, dtype: sum(shape) * dtype.itemsize / 1e6,
-        "float32 always": lambda shape, dtype: math.prod(shape) * 4 / 1e6,
-        "one byte or four": lambda shape, dtype: math.prod(shape) * (1 if dtype == torch.uint8 else 4) / 1e6,
-        "four axes": lambda shape, dtype: math.prod(shape) * (dtype.itemsize if len(shape) == 4 else 0) / 1e6,
-    },
     "slowest": {
         "total times": lambda profile: largest({name: total for name, _, total, _ in profile}),
         "most calls": lambda profile: (max(profile, key=lambda row: row[1])[0], 0.13),
@@ -245,6 +234,22 @@ WRONG = {
         "time saved": lambda share, factor: share - share / factor,
         "parts exchanged": lambda share, factor: 1 / (share + (1 - share) / factor),
     },
+    "obstacles": {
+        "random numbers": lambda: [2, 4, 6],
+        "a comparison": lambda: [3, 6, 11],
+        "the multiplication instead of its condition": lambda: [4, 7, 11],
+        "a change in place": lambda: [4, 10, 11],
+        "the optimizer": lambda: [4, 9, 11],
+        "backward": lambda: [6, 8, 11],
+        "the gradients": lambda: [1, 4, 11],
+        "the loss, whose shapes come from line 4": lambda: [5, 6, 11],
+        "reading back alone": lambda: [6, 11],
+        "no decision": lambda: [4, 11],
+        "no item": lambda: [4, 6],
+        "one of them twice": lambda: [4, 6, 11, 11],
+        "counted from 0": lambda: [0, 5, 10],
+        "the number of lines": lambda: 3,
+    },
     "batches_in_order": {
         "labels not shuffled": lambda images, labels, order, size: cut(images[order], labels, size),
         "images not shuffled": lambda images, labels, order, size: cut(images, labels[order], size),
@@ -285,11 +290,6 @@ RIGHT = {
         lambda old, new: np.median(old) / np.median(new),
         lambda old, new: 1 / (statistics.median(new) / statistics.median(old)),
     ],
-    "megabytes": [
-        lambda shape, dtype: math.prod(shape) * dtype.itemsize / 1e6,
-        lambda shape, dtype: math.prod(shape) * torch.empty(0, dtype=dtype).element_size() / 1e6,
-        lambda shape, dtype: torch.empty(shape, dtype=dtype, device="meta").nbytes / 1e6,
-    ],
     "slowest": [sorted_own, lambda profile: list(largest(own_times(profile)))],
     "conv_multiply_adds": [
         lambda w, image: math.prod(w) * (image[0] - w[2] + 1) * (image[1] - w[3] + 1),
@@ -306,6 +306,7 @@ RIGHT = {
         lambda share, factor: 1 / ((1 - share) + share * (1 / factor)),
         lambda share, factor: 100 / (100 * (1 - share) + 100 * share / factor),
     ],
+    "obstacles": [lambda: [11, 6, 4], lambda: (4, 6, 11), lambda: torch.tensor([4, 6, 11])],
     "batches_in_order": [
         looped,
         one_by_one,
@@ -346,11 +347,6 @@ PROBES = {
         function([8.0, 40.0, 9.0], [3.0, 2.0, 4.0]),
         function([4.0, 1.0, 2.0, 3.0], [1.0, 1.0, 1.0, 9.0]),
     ],
-    "megabytes": lambda function: [
-        function(shape, dtype)
-        for shape in [(60_000, 1, 28, 28), (3000, 2000), (70_000,)]
-        for dtype in [torch.float32, torch.uint8, torch.float64]
-    ],
     "slowest": probe_slowest,
     "conv_multiply_adds": lambda function: [
         function(weight, image)
@@ -360,6 +356,7 @@ PROBES = {
         function(table, memory) for table, memory in [(TABLE, 1000), (TABLE, 250), (TABLE, 205), (SLOWER, 1000)]
     ],
     "amdahl": lambda function: [function(share, factor) for share in (0, 0.3, 0.5, 0.9) for factor in (1, 2, 5, 1e6)],
+    "obstacles": lambda function: [function()],
     "batches_in_order": probe_batches,
     "measure": probe_measure,
 }

@@ -506,14 +506,30 @@ def test_unknown_device_is_refused(name):
         data.choose_device(name)
 
 
-@pytest.mark.parametrize("name, known", [("cuda", True), ("cuda:0", True), ("cuda:1", True), ("cuda:2", False)])
-def test_a_gpu_is_known_by_its_number(name, known, monkeypatch):
+@pytest.mark.parametrize(
+    "name, local_rank, found",
+    [
+        ("cuda", None, "cuda:0"),
+        ("cuda", "1", "cuda:1"),
+        ("cuda", "2", None),
+        ("cuda:0", "1", "cuda:0"),
+        ("cuda:1", None, "cuda:1"),
+        ("cuda:2", None, None),
+        ("mps", None, "mps:0"),
+        ("cpu", "1", "cpu"),
+    ],
+)
+def test_a_name_becomes_a_device_with_its_number(name, local_rank, found, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    if known:
-        assert data.choose_device(name) == torch.device(name)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if local_rank is not None:
+        monkeypatch.setenv("LOCAL_RANK", local_rank)
+    if found:
+        assert data.choose_device(name) == data.choose_device(torch.device(name)) == torch.device(found)
     else:
-        with refused(repr(name), "cpu, cuda:0, cuda:1"):
+        with refused(repr(name), "cpu, cuda:0, cuda:1, mps"):
             data.choose_device(name)
 
 

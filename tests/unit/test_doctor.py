@@ -1,6 +1,7 @@
 """The doctor reports each fault that a test makes, names a command that mends it, and reports nothing private."""
 
 import ast
+import contextlib
 import gzip
 import importlib.metadata
 import json
@@ -12,8 +13,10 @@ import sys
 import tomllib
 from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 from packaging.requirements import Requirement
 from torchvision.datasets import MNIST
 
@@ -389,6 +392,49 @@ def test_a_gpu_that_does_not_work_is_noticed(gpus, error, cuda, driver, level, m
     monkeypatch.setattr(shutil, "which", lambda name: driver)
     finding = checks.check_gpu(**torch_facts(gpus, error, cuda))
     assert (finding.level, bool(finding.command)) == (level, level != "pass")
+
+
+def test_a_gpu_that_captures_no_step_is_noticed():
+    facts = torch_facts(["H100 (80 GB)"], cuda="13.0") | {"capture_error": "RuntimeError: not permitted"}
+    assert only([checks.check_gpu(**facts)], "warn", "gpu", "H100 (80 GB)", "--no-graph", "not permitted")
+
+
+class FakeCuda:
+    """One GPU that computes on the processor; a graph replays what was written into the tensor, or does nothing."""
+
+    def __init__(self, replays):
+        self.replays = replays
+
+    def device_count(self):
+        return 1
+
+    def get_device_properties(self, number):
+        return SimpleNamespace(name="H100", total_memory=80e9)
+
+    @contextlib.contextmanager
+    def graph(self, graph):
+        yield
+
+    def CUDAGraph(self):
+        def replay():
+            if not self.replays:
+                raise RuntimeError("not permitted")
+
+        return SimpleNamespace(replay=replay)
+
+
+@pytest.mark.parametrize("replays, error", [(True, None), (False, "RuntimeError: not permitted")])
+def test_a_gpu_is_named_with_its_memory_and_asked_to_capture(replays, error):
+    stand_in = SimpleNamespace(
+        cuda=FakeCuda(replays),
+        version=torch.version,
+        get_num_threads=lambda: 1,
+        ones=lambda size, device: torch.ones(size),
+        zeros=lambda size, device: torch.zeros(size),
+    )
+    facts = probes.torch_facts(stand_in)
+    assert facts["gpus"] == ["H100 (80 GB)"] and facts["error"] is None and facts["capture_error"] == error
+    assert checks.check_gpu(**facts).level == ("warn" if error else "pass")
 
 
 @pytest.mark.integration

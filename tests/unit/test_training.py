@@ -1,5 +1,7 @@
 """Training against calculation by hand, evaluation against scikit-learn, log lines against the report."""
 
+import os
+
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, log_loss
@@ -159,3 +161,23 @@ def test_report_recipe_is_the_reports(images, labels, monkeypatch):
     assert torch.equal(weights(ours), weights(model)) and history.epochs == 2
     assert history.test_examples == [0, 500, 1000]
     assert (history.test_losses[-1], history.test_correct[-1]) == evaluate(ours, images, labels)
+
+
+@pytest.mark.parametrize("device, chosen", [(None, 0), ("cpu", 0), ("mps:0", 0), ("cuda:0", 1)])
+def test_only_a_gpu_gets_kernels_that_repeat(device, chosen, monkeypatch):
+    """The settings hold for the whole process, so a run on the processor must not make them."""
+    calls = []
+    monkeypatch.setattr(training, "choose_repeatable_kernels", lambda: calls.append(True))
+    seed_all(1, device and torch.device(device))
+    assert len(calls) == chosen
+
+
+def test_kernels_that_repeat_are_torchs_settings_for_them(monkeypatch):
+    settings = []
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", settings.append)
+    for name, before in (("deterministic", False), ("benchmark", True)):
+        monkeypatch.setattr(torch.backends.cudnn, name, before)
+    training.choose_repeatable_kernels()
+    assert settings == [True] and os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert torch.backends.cudnn.deterministic and not torch.backends.cudnn.benchmark

@@ -190,7 +190,8 @@ def test_help_says_what_there_is_and_what_is_chosen(capsys):
         train.main(["--help"])
     said = capsys.readouterr().out
     assert end.value.code == 0
-    for option in ["recipe", "epochs", "batch-size", "learning-rate", "seed", "device", "output", "resume", "test"]:
+    options = ["recipe", "epochs", "batch-size", "learning-rate", "seed", "device", "output", "resume", "test"]
+    for option in [*options, "no-graph"]:
         assert f"--{option}" in said
     assert "default: good" in said and "default: 1" in said and "default: cpu" in said and "torchrun" in said
 

@@ -16,10 +16,17 @@ from mnist_helpers.network import ConvNet
 from mnist_helpers.recipes import RECIPES
 from mnist_helpers.trainer import cli as train
 from mnist_helpers.trainer import session
-from mnist_helpers.trainer.distributed import ProcessGroup, SyncBatchNorm2d, SyncDropout, start, synchronise_layers
+from mnist_helpers.trainer.distributed import (
+    ProcessGroup,
+    SyncBatchNorm2d,
+    SyncDropout,
+    check_gpus,
+    start,
+    synchronise_layers,
+)
 from mnist_helpers.trainer.run import Run
 from mnist_helpers.training import seed_all
-from tests.support.trainer import assert_same, command, start_two, state_of
+from tests.support.trainer import assert_refused, assert_same, command, start_two, state_of
 
 # several processes: their part of a step, in one
 
@@ -134,6 +141,31 @@ def test_a_gpu_is_set_by_its_index(name, local_rank, expected, monkeypatch):
         monkeypatch.setenv("LOCAL_RANK", local_rank)
     assert start(name)[1] == torch.device("cuda", expected)
     assert set_to == [expected]
+
+
+@pytest.mark.parametrize(
+    "device, gpus, processes, words",
+    [
+        ("cuda", 1, 2, "2 processes were started with --device cuda on a machine with 1 GPUs"),
+        ("cuda", 0, 2, "with 0 GPUs"),
+        ("cuda:0", 2, 2, "with --device cuda, or"),
+        ("mps", 0, 2, "start at most 1, with --device mps"),
+    ],
+)
+def test_two_processes_on_one_gpu_are_refused_before_anything_is_written(
+    device, gpus, processes, words, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    assert_refused(command(tmp_path / "new", "--device", device), tmp_path, capsys, words, "a GPU of its own")
+
+
+@pytest.mark.parametrize("device, gpus", [("cuda", 2), ("cpu", 0), ("cpu", 1)])
+def test_as_many_processes_as_gpus_are_not_refused(device, gpus, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    check_gpus(device)
 
 
 @pytest.mark.integration

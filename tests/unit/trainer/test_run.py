@@ -89,6 +89,43 @@ def test_the_state_holds_every_random_generator(tmp_path):
     assert drawn == [torch.rand(1).item(), random.random(), random.gauss(0, 1), np.random.randn(), np.random.rand()]
 
 
+class FakeGPU:
+    """The random state of one of several GPUs, as torch.cuda keeps them."""
+
+    states = {0: torch.tensor([1, 2]), 1: torch.tensor([3, 4])}
+
+    def get_rng_state(self, device):
+        return self.states[device.index].clone()
+
+    def set_rng_state(self, state, device):
+        self.states[device.index] = state
+
+
+def test_the_state_holds_that_of_the_gpu_and_of_no_other(tmp_path, monkeypatch):
+    gpu = FakeGPU()
+    monkeypatch.setattr(gpu, "states", dict(gpu.states))
+    monkeypatch.setattr(torch, "get_device_module", lambda device: gpu)
+    device = torch.device("cuda:1")
+    torch.save(random_state.get_random_state(device), tmp_path / "state.pt")
+    gpu.states = {0: torch.tensor([9, 9]), 1: torch.tensor([9, 9])}
+    random_state.set_random_state(torch.load(tmp_path / "state.pt", weights_only=True), device)
+    assert gpu.states[1].tolist() == [3, 4] and gpu.states[0].tolist() == [9, 9]
+
+
+def test_a_state_of_the_processor_alone_leaves_a_gpu_as_it_is(monkeypatch):
+    gpu = FakeGPU()
+    monkeypatch.setattr(torch, "get_device_module", lambda device: gpu)
+    random_state.set_random_state(random_state.get_random_state(torch.device("cpu")), torch.device("cuda:0"))
+    assert gpu.states[0].tolist() == [1, 2]
+
+
+def test_on_the_processor_nothing_is_captured_with_or_without_the_option(tmp_path):
+    train.main(command(tmp_path / "with"))
+    train.main(command(tmp_path / "without", "--no-graph"))
+    assert_same(state_of(tmp_path / "without"), state_of(tmp_path / "with"))
+    assert state_of(tmp_path / "with")["made_with"]["device"] == "cpu"
+
+
 TOO_LARGE = {"random_state": {"python": (3, (2**70,) * 625, None)}}
 NAN, INF = math.nan, math.inf
 ALTERED = {  # the way to a part of the state, and what is put there
