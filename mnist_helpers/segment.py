@@ -336,8 +336,8 @@ def _middle(part: Part) -> float:
 def even_strokes(ink: np.ndarray) -> np.ndarray:
     """Widen strokes that are too thin for MNIST, and narrow those that are too wide.
 
-    `ink` is bool [H, W]; returns bool [H', W'], which may be larger. A stroke is about four times as wide as the mean
-    distance of its pixels to its edge.
+    `ink` is bool [H, W]; returns bool [H', W'], of the size of the new ink. A stroke is about four times as wide as the
+    mean distance of its pixels to its edge.
     """
     side = max(ink.shape)
     ink = np.pad(ink, 1)
@@ -346,7 +346,13 @@ def even_strokes(ink: np.ndarray) -> np.ndarray:
     thinnest, widest = (share * side for share in STROKE)
     if width < thinnest:
         growth = (thinnest - width) / 2
-        return ndimage.distance_transform_edt(~np.pad(ink, int(growth) + 1)) <= growth + 0.5
-    if width > widest:
-        return inside > min((width - widest) / 2, np.quantile(inside[ink], 0.9) - 1)
-    return ink
+        ink = ndimage.distance_transform_edt(~np.pad(ink, int(growth) + 1)) <= growth + 0.5
+    elif width > widest:
+        ink = inside > min((width - widest) / 2, np.quantile(inside[ink], 0.9) - 1)
+    return _cut_out(ink)
+
+
+def _cut_out(ink: np.ndarray) -> np.ndarray:
+    """Return the smallest rectangle that holds all ink."""
+    (box,) = ndimage.find_objects(ink.view(np.uint8))
+    return ink[box]

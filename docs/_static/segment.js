@@ -331,17 +331,22 @@ function middle({ box: [top, , height] }) {
   return top + height / 2;
 }
 
-/** Widen strokes that are too thin for MNIST, and narrow those that are too wide; a widened mask is larger. */
+/** Widen strokes that are too thin for MNIST, and narrow those that are too wide; return a mask of the new size. */
 function evenStrokes(ink) {
   const wide = ndimage.padded(ink, 1);
   const inside = ndimage.mapped(ndimage.squaredDistances(wide), Math.sqrt, Float64Array);
   const distances = inside.values.filter((distance) => distance > 0).sort();
   const width = 4 * (distances.reduce((sum, distance) => sum + distance, 0) / distances.length - 0.5);
   const [thinnest, widest] = STROKE.map((share) => share * Math.max(ink.height, ink.width));
-  if (width < thinnest) return grown(wide, (thinnest - width) / 2);
-  if (width <= widest) return wide;
+  if (width < thinnest) return cutOut(grown(wide, (thinnest - width) / 2));
+  if (width <= widest) return cutOut(wide);
   const cut = Math.min((width - widest) / 2, quantile(distances, 0.9) - 1);
-  return ndimage.mapped(inside, (distance) => distance > cut);
+  return cutOut(ndimage.mapped(inside, (distance) => distance > cut));
+}
+
+/** Return the smallest rectangle of a mask that holds all ink. */
+function cutOut(mask) {
+  return ndimage.cropped(mask, ndimage.boxesOf(mask, 1)[0]);
 }
 
 /** Add the pixels that are at most `growth` pixels away from the edge of a mask. */
