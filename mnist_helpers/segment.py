@@ -19,6 +19,7 @@ MIN_CONTRAST = 20  # between ink and paper, in grey values
 WINDOWS = 0.15, 0.3, 0.6
 MAX_INK = 0.45  # a picture with a larger share of ink does not show writing on paper
 MAX_DIGITS = 60
+DOT = 0.65  # a shape that fills a larger share of the square around it is a dot or a blot, no digit
 FRAGMENT = 0.6  # a part lower than this share of the tallest one may be a piece of a digit
 SPECK = 0.2  # a part smaller than this share of the largest one is no writing
 STROKE = 0.12, 0.16  # the thinnest and the widest stroke, as shares of the digit's longer side
@@ -32,17 +33,39 @@ class Part:
     box: Box
     ink: np.ndarray
 
+    def centre(self) -> tuple[float, float]:
+        """Return the centre of mass of the ink in the picture (row, column); the centre of the first pixel is 0.5."""
+        row, column = np.argwhere(self.ink).mean(axis=0) + 0.5
+        return self.box[0] + float(row), self.box[1] + float(column)
+
 
 def find(grey: np.ndarray) -> list[Part]:
     """Return the digits in a picture of handwriting on paper, uint8 [H, W], in reading order."""
     grey = 255 - grey if is_light_on_dark(grey) else grey
     ink = ink_of_writing(ndimage.uniform_filter(grey, 3))
-    if ink.mean() > MAX_INK:
-        return []
+    return parts_of(ink) if ink.mean() <= MAX_INK else []
+
+
+def find_drawn(drawing: np.ndarray) -> list[Part]:
+    """Return the digits drawn in light ink on a black canvas, uint8 [H, W], in reading order.
+
+    A canvas has neither shadows nor ruled lines, and a digit may touch its border.
+    """
+    return parts_of(drawing >= 128, to_border=True)
+
+
+def parts_of(ink: np.ndarray, to_border: bool = False) -> list[Part]:
+    """Group ink, bool [H, W], into digits in reading order. Ink at the border counts only with `to_border`."""
     labels, _ = ndimage.label(ink, EIGHT)
     boxes = _boxes(labels)
-    parts = [_part(labels, numbers, boxes) for numbers in grouped(_writing(labels, boxes), boxes)]
+    groups = grouped(_writing(labels, boxes, to_border), boxes)
+    parts = [part for part in (_part(labels, numbers, boxes) for numbers in groups) if not is_dot(part.ink)]
     return in_reading_order(parts) if len(parts) <= MAX_DIGITS else []
+
+
+def is_dot(ink: np.ndarray) -> bool:
+    """Return whether a shape (bool, of the size of its box) is a dot or a blot: it fills the square around it."""
+    return bool(ink.sum() > DOT * max(ink.shape) ** 2)
 
 
 def is_light_on_dark(grey: np.ndarray) -> bool:
@@ -169,13 +192,14 @@ def _boxes(labels: np.ndarray) -> list[Box]:
     ]
 
 
-def _writing(labels: np.ndarray, boxes: list[Box]) -> list[int]:
+def _writing(labels: np.ndarray, boxes: list[Box], to_border: bool) -> list[int]:
     """Return the numbers of the components that may be writing: no specks, and nothing at the border.
 
-    If all lies at the border, a large component may be a digit that fills the picture.
+    If all lies at the border, a large component may be a digit that fills the picture. With `to_border`, the border
+    does not matter.
     """
     areas = np.bincount(labels.ravel())[1:]
-    inside = [number for number, box in enumerate(boxes) if not _at_border(box, labels.shape)]
+    inside = [number for number, box in enumerate(boxes) if to_border or not _at_border(box, labels.shape)]
     inside = inside or [number for number, box in enumerate(boxes) if max(box[2:]) >= 0.4 * min(labels.shape)]
     largest = max((max(boxes[number][2:]) for number in inside), default=0)
     return [number for number in inside if max(boxes[number][2:]) >= SPECK * largest and areas[number] >= 8]

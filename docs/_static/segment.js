@@ -13,19 +13,31 @@ export const MIN_CONTRAST = 20; // between ink and paper, in grey values
 const WINDOWS = [0.15, 0.3, 0.6]; // shares of the shorter side
 const MAX_INK = 0.45;
 const MAX_DIGITS = 60;
+const DOT = 0.65;
 const FRAGMENT = 0.6;
 const SPECK = 0.2;
 const STROKE = [0.12, 0.16]; // the thinnest and the widest stroke, as shares of the digit's longer side
 
 /**
  * Return the digits in a picture of handwriting on paper, in reading order, prepared like MNIST: a list of
- * {box, picture: Uint8Array(784)}. `grey` holds height*width grey values 0..255.
+ * {box, picture: Uint8Array(784), centre: [row, column] of the ink's centre of mass}. `grey` holds height*width grey
+ * values 0..255.
  */
 export function findDigits(grey, height, width) {
-  return find(grey, height, width).map(({ box, ink }) => {
-    const { picture } = centred(ndimage.mapped(evenStrokes(ink), Number, Float32Array));
-    return { box, picture };
-  });
+  return find(grey, height, width).map(prepared);
+}
+
+/**
+ * Return the digits in a drawing of light ink on a black canvas, as findDigits does: none for an empty canvas or a dot,
+ * and several if several are drawn. `ink` holds height*width grey values, 0 for the canvas and 255 for ink.
+ */
+export function digitsOfDrawing(ink, height, width) {
+  return findDrawn(ink, height, width).map(prepared);
+}
+
+function prepared(part) {
+  const picture = centred(ndimage.mapped(evenStrokes(part.ink), Number, Float32Array));
+  return { box: part.box, picture, centre: centreOf(part) };
 }
 
 /** Return the digits as {box, ink: a mask of the size of the box}, in reading order. */
@@ -33,11 +45,37 @@ export function find(grey, height, width) {
   const given = ndimage.gridOf(height, width, grey);
   const dark = isLightOnDark(given) ? ndimage.mapped(given, (value) => 255 - value) : given;
   const ink = inkOfWriting(ndimage.uniformFilter(dark, 3));
-  if (count(ink) / ink.values.length > MAX_INK) return [];
+  return count(ink) / ink.values.length > MAX_INK ? [] : partsOf(ink);
+}
+
+/** Return the digits drawn in light ink on a black canvas, as `find` does. */
+export function findDrawn(drawing, height, width) {
+  const ink = ndimage.mapped(ndimage.gridOf(height, width, drawing), (value) => value >= 128);
+  return partsOf(ink, true);
+}
+
+/** Group a mask of ink into digits in reading order. Ink at the border counts only with `toBorder`. */
+function partsOf(ink, toBorder = false) {
   const { labels, count: components } = ndimage.label(ink);
   const boxes = ndimage.boxesOf(labels, components);
-  const parts = grouped(writing(labels, boxes), boxes).map((numbers) => partOf(labels, numbers, boxes));
+  const groups = grouped(writing(labels, boxes, toBorder), boxes);
+  const parts = groups.map((numbers) => partOf(labels, numbers, boxes)).filter((part) => !isDot(part.ink));
   return parts.length <= MAX_DIGITS ? inReadingOrder(parts) : [];
+}
+
+/** Return whether a shape fills the square around it. */
+function isDot(ink) {
+  return count(ink) > DOT * Math.max(ink.height, ink.width) ** 2;
+}
+
+/** Return the centre of mass of a part's ink, [row, column]; the centre of the first pixel is 0.5. */
+function centreOf({ box: [top, left], ink: { width, values } }) {
+  const [total, down, right] = values.reduce(
+    ([sum, rows, columns], inside, place) =>
+      inside ? [sum + 1, rows + Math.floor(place / width), columns + (place % width)] : [sum, rows, columns],
+    [0, 0, 0],
+  );
+  return [top + down / total + 0.5, left + right / total + 0.5];
 }
 
 function count(mask) {
@@ -177,14 +215,14 @@ function bridged(ink) {
 
 /**
  * Return the numbers (from 0) of the components that may be writing: no specks, and nothing at the border. If all lies
- * at the border, a large component may be a digit that fills the picture.
+ * at the border, a large component may be a digit that fills the picture. With `toBorder`, the border does not matter.
  */
-function writing(labels, boxes) {
+function writing(labels, boxes, toBorder) {
   const areas = new Uint32Array(boxes.length + 1);
   for (const number of labels.values) areas[number]++;
   const longer = (number) => Math.max(boxes[number][2], boxes[number][3]);
   const numbers = [...boxes.keys()];
-  let inside = numbers.filter((number) => !atBorder(boxes[number], labels));
+  let inside = numbers.filter((number) => toBorder || !atBorder(boxes[number], labels));
   if (!inside.length) inside = numbers.filter((number) => longer(number) >= 0.4 * shorter(labels));
   const largest = largestOf(inside.map(longer));
   return inside.filter((number) => longer(number) >= SPECK * largest && areas[number + 1] >= 8);
