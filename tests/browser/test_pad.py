@@ -10,28 +10,25 @@ from mnist_helpers import drawing
 from mnist_helpers._support.paths import COURSE as ROOT
 from tests.browser import strokes
 
-SCRIPTS = [
-    "mnist_helpers/widgets/pad.js",
-    *(f"docs/_static/{name}.js" for name in ("prepare", "layers", "network", "draw")),
-]
-# answers as draw.js does, but with a network of the test's own; notes what it was asked
+SCRIPTS = ["mnist_helpers/widgets/pad.js", *(f"docs/_static/{name}.js" for name in ("prepare", "ndimage", "segment"))]
+# answers as Python does, but with a network of the test's own; notes what it was asked
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <link rel="icon" href="data:,"><title>Pad</title><p id="before">Before the pad</p><main></main>
 <script type="module">
   import widget, { createPad } from "./pad.js";
-  import { prepare } from "./prepare.js";
+  import { digitsOfDrawing } from "./segment.js";
   const seven = Array.from({ length: 10 }, (_, digit) => (digit === 7 ? 0.91 : 0.01));
   window.asked = [];
   window.network = async () => seven;
   window.read = async (ink) => {
     asked.push(ink);
-    const prepared = prepare(ink);
-    return prepared && { ...prepared, probabilities: await network() };
+    const digits = digitsOfDrawing(ink, 280, 280);
+    const probabilities = digits.length ? await network() : null;
+    return digits.map((digit) => ({ ...digit, probabilities }));
   };
   window.widget = widget;
   window.remove = createPad(document.querySelector("main"), (ink) => read(ink), { patience: 1500 });
 </script></html>"""
-DRAW_PAGE = '<!doctype html><title>Draw</title><div id="draw-pad"></div><script type="module" src="draw.js"></script>'
 EMPTY = "Nothing is drawn yet."
 SEVEN = "This looks like a\u00a07, 91\u00a0% sure."
 LINE = np.array([[60, 70], [120, 130], [200, 220]])
@@ -43,7 +40,6 @@ def folder(tmp_path_factory):
     for script in SCRIPTS:
         shutil.copy(ROOT / script, folder)
     (folder / "index.html").write_text(PAGE, encoding="utf-8")
-    (folder / "draw.html").write_text(DRAW_PAGE, encoding="utf-8")
     return folder
 
 
@@ -133,31 +129,16 @@ def test_the_page_prepares_as_python_does(page, hand):
         page.click(".pad-clear")
         strokes.draw(page, lines)
         strokes.rest(page)
-        fitted = drawing.fit(ink(page) / 255)
-        assert np.abs(picture(page) - fitted.picture).max() <= 1, digit
-        facts = page.evaluate("async () => { const p = await read(asked.at(-1)); return [p.box, p.size, p.corner]; }")
-        assert facts == [list(fitted.box), list(fitted.size), list(fitted.corner)], digit
-        height, width = fitted.box[2:]
+        (found,) = drawing.digits_of_drawing(ink(page))
+        assert np.abs(picture(page) - found.picture).max() <= 1, digit
+        assert page.evaluate("async () => (await read(asked.at(-1)))[0].box") == list(found.box), digit
+        height, width = found.box[2:]
         assert f"{width}\u00a0×\u00a0{height} pixels" in page.inner_text(".pad-explanation")
-
-
-def test_prepared_pictures_agree_on_faint_thick_and_small_ink(page):
-    random = np.random.default_rng(0)
-    for case in range(20):
-        drawn = np.zeros((280, 280), np.uint8)
-        height, width, top, left = random.integers(1, 140, 4)
-        drawn[top : top + height, left : left + width] = random.integers(1, 256, (height, width))
-        answer = page.evaluate(
-            "async letters => [...(await read(Uint8Array.from(letters, (l) => l.charCodeAt(0)))).picture]",
-            drawn.tobytes().decode("latin-1"),
-        )
-        expected = drawing.prepare(drawn / 255)
-        assert np.abs(np.reshape(answer, (28, 28)) - expected).max() <= 1, case
 
 
 @pytest.mark.parametrize("grey", [0, 255])
 def test_a_page_full_of_one_grey_has_no_digit(page, grey):
-    assert page.evaluate("grey => read(new Uint8Array(280 * 280).fill(grey))", grey) is None
+    assert page.evaluate("grey => read(new Uint8Array(280 * 280).fill(grey))", grey) == []
 
 
 def test_an_empty_pad_says_so_and_asks_nobody(page):
@@ -493,18 +474,3 @@ def test_widget_says_the_sentence_that_python_sends(page):
     page.evaluate("say({ id: sent[0].id, sentence: 'The network did not take it.' })")
     expect_status(page, "The network did not take it.")
     assert strokes.probabilities(page)[:10] == [0] * 10
-
-
-def test_page_says_that_the_network_cannot_be_loaded(open_page):
-    page = open_page("draw.html")
-    page.wait_for_selector("text=The network could not be loaded; reload the page to try again.")
-    assert page.locator(".pad").count() == 0
-
-
-def test_thirty_digits_are_read_on_the_site(browser, site):
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.goto(site + "draw.html")
-    page.wait_for_selector(".pad-canvas", timeout=60_000)
-    wrong = strokes.misread(page)
-    page.close()
-    assert len(wrong) <= 1, wrong
