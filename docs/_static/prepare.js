@@ -5,15 +5,8 @@
  * in single precision is rounded differently: grey values half-way between two integers can differ by 1.
  */
 
-import { digitsOfDrawing } from "./segment.js";
-
 const PICTURE = 28;
 const FRAME = 20;
-
-/** Return the first digit of a drawing of 280*280 grey values, or null if there is none; see `digitsOfDrawing`. */
-export function prepare(drawing) {
-  return digitsOfDrawing(drawing, 280, 280)[0] ?? null;
-}
 
 /** Fit a grid of ink into 20x20 and centre its mass in 28x28. Returns Uint8Array(784). */
 export function centred(ink) {

@@ -10,9 +10,8 @@ from mnist_helpers import drawing
 from mnist_helpers._support.paths import COURSE as ROOT
 from tests.browser import strokes
 
-STATIC = ("segment", "ndimage", "prepare", "network", "draw")
-SCRIPTS = ["mnist_helpers/widgets/pad.js", *(f"docs/_static/{name}.js" for name in STATIC)]
-# answers as draw.js does, but with a network of the test's own; notes what it was asked
+SCRIPTS = ["mnist_helpers/widgets/pad.js", *(f"docs/_static/{name}.js" for name in ("prepare", "ndimage", "segment"))]
+# answers as Python does, but with a network of the test's own; notes what it was asked
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <link rel="icon" href="data:,"><title>Pad</title><p id="before">Before the pad</p><main></main>
 <script type="module">
@@ -23,21 +22,13 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewp
   window.network = async () => seven;
   window.read = async (ink) => {
     asked.push(ink);
-    const probabilities = await network();
-    return digitsOfDrawing(ink, 280, 280).map((digit) => ({ ...digit, probabilities }));
+    const digits = digitsOfDrawing(ink, 280, 280);
+    const probabilities = digits.length ? await network() : null;
+    return digits.map((digit) => ({ ...digit, probabilities }));
   };
   window.widget = widget;
   window.remove = createPad(document.querySelector("main"), (ink) => read(ink), { patience: 1500 });
 </script></html>"""
-DRAW_PAGE = '<!doctype html><title>Draw</title><div id="draw-pad"></div><script type="module" src="draw.js"></script>'
-# stands in for ONNX Runtime: answers with the log-probabilities of a sure 3 and notes what it was given
-RUNTIME = """export const env = { wasm: {} };
-export class Tensor { constructor(...given) { Object.assign(this, { given }); } }
-const probabilities = { data: Float32Array.from({ length: 10 }, (_, digit) => (digit === 3 ? 0.97 : 0.003)) };
-export const InferenceSession = { create: async (url) => {
-  window.loaded = { url, threads: env.wasm.numThreads, paths: env.wasm.wasmPaths };
-  return { run: async ({ images }) => ((window.given = images.given), { probabilities }) };
-} };"""
 EMPTY = "Nothing is drawn yet."
 NO_DIGIT = "This is no digit yet; draw on, or clear the pad."
 SEVEN = "This looks like a\u00a07, 91\u00a0% sure."
@@ -50,7 +41,6 @@ def folder(tmp_path_factory):
     for script in SCRIPTS:
         shutil.copy(ROOT / script, folder)
     (folder / "index.html").write_text(PAGE, encoding="utf-8")
-    (folder / "draw.html").write_text(DRAW_PAGE, encoding="utf-8")
     return folder
 
 
@@ -495,33 +485,3 @@ def test_widget_says_the_sentence_that_python_sends(page):
     page.evaluate("say({ id: sent[0].id, sentence: 'The network did not take it.' })")
     expect_status(page, "The network did not take it.")
     assert strokes.probabilities(page)[:10] == [0] * 10
-
-
-def test_page_says_that_the_network_cannot_be_loaded(open_page):
-    page = open_page("draw.html")
-    page.wait_for_selector("text=The network could not be loaded; reload the page to try again.")
-    assert page.locator(".pad").count() == 0
-
-
-def test_page_gives_the_network_the_picture_as_it_is(open_page, folder):
-    (folder / "ort").mkdir()
-    (folder / "ort" / "ort.wasm.min.mjs").write_text(RUNTIME, encoding="utf-8")
-    page = open_page("draw.html")
-    page.wait_for_selector(".pad-canvas")
-    loaded = page.evaluate("loaded")
-    assert loaded["url"].endswith("/models/digits.onnx") and loaded["threads"] == 1
-    assert loaded["paths"].endswith("/ort/")
-    strokes.draw(page, [LINE])
-    expect_status(page, "This looks like a\u00a03, 97\u00a0% sure.")
-    kind, values, shape = page.evaluate("[given[0], [...given[1]], given[2]]")
-    assert kind == "uint8" and shape == [1, 28, 28]
-    assert np.array_equal(np.reshape(values, (28, 28)), picture(page))
-
-
-def test_thirty_digits_are_read_on_the_site(browser, site):
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.goto(site + "draw.html")
-    page.wait_for_selector(".pad-canvas", timeout=60_000)
-    wrong = strokes.misread(page)
-    page.close()
-    assert len(wrong) <= 1, wrong
