@@ -25,6 +25,7 @@ FRAGMENT = 0.6  # a part lower than this share of the tallest one may be a piece
 STACKED = 0.05  # two halves of a digit, one above the other, leave a gap of at most this share of the tallest part
 SPECK = 0.2  # a part smaller than this share of the largest one is no writing
 STROKE = 0.12, 0.16  # the thinnest and the widest stroke, as shares of the digit's longer side
+SIDEWAYS = 1.1, 1.2  # digits in a column, or in a row, lie on their side if they are more times as wide as high
 EIGHT = np.ones((3, 3), dtype=bool)  # the neighbours of a pixel, diagonals included
 
 
@@ -331,6 +332,18 @@ def in_reading_order(parts: list[Part]) -> list[Part]:
 def _middle(part: Part) -> float:
     """Return the row in the middle of a part."""
     return part.box[0] + part.box[2] / 2
+
+
+def lie_sideways(boxes: list[Box]) -> bool:
+    """Return whether two or more digits lie on their side, as far as their boxes tell: most are wider than high.
+
+    In a picture that is turned by a quarter, a number is a column, so a column is suspected earlier than a row.
+    """
+    if len(boxes) < 2:
+        return False
+    tops, lefts, heights, widths = np.array(boxes, dtype=float).T
+    is_column = np.ptp(tops + heights / 2) > np.ptp(lefts + widths / 2)
+    return bool(np.exp(np.log(widths / heights).mean()) > SIDEWAYS[0 if is_column else 1])
 
 
 def even_strokes(ink: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ const DOT = 0.65;
 const FRAGMENT = 0.6;
 const STACKED = 0.05;
 const SPECK = 0.2;
+const SIDEWAYS = [1.1, 1.2]; // digits in a column, or in a row
 const STROKE = [0.12, 0.16]; // the thinnest and the widest stroke, as shares of the digit's longer side
 
 /**
@@ -329,6 +330,18 @@ function inReadingOrder(parts) {
 /** Return the row in the middle of a part. */
 function middle({ box: [top, , height] }) {
   return top + height / 2;
+}
+
+/** Return whether two or more digits lie on their side, as far as their boxes tell: most are wider than high. */
+export function lieSideways(boxes) {
+  if (boxes.length < 2) return false;
+  const [down, right] = [0, 1].map((axis) => {
+    const middles = boxes.map((box) => box[axis] + box[axis + 2] / 2);
+    return Math.max(...middles) - Math.min(...middles);
+  });
+  const logarithms = boxes.map(([, , height, width]) => Math.log(width / height));
+  const mean = logarithms.reduce((sum, logarithm) => sum + logarithm, 0) / boxes.length;
+  return Math.exp(mean) > SIDEWAYS[down > right ? 0 : 1];
 }
 
 /** Widen strokes that are too thin for MNIST, and narrow those that are too wide; return a mask of the new size. */

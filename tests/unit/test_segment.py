@@ -147,6 +147,20 @@ def test_digits_come_line_by_line_and_from_left_to_right(digits):
     assert [np.abs(np.array(box[:2]) - place).max() < 60 for box, place in zip(found, places)] == [True] * 5
 
 
+@pytest.mark.parametrize("condition", [reading.two_digits, reading.four_digits, reading.column_of_three])
+def test_numbers_that_lie_on_their_side_are_told_from_upright_ones(condition, digits):
+    pages = [page for page, _ in reading.pictures(condition, *digits, 20)]
+    upright, turned = (
+        sum(segment.lie_sideways([part.box for part in segment.find(page)]) for page in kind)
+        for kind in (pages, [np.ascontiguousarray(np.rot90(page)) for page in pages])
+    )
+    assert upright == 0 and turned >= 10
+
+
+def test_a_single_digit_may_be_wide():
+    assert not segment.lie_sideways([(0, 0, 10, 30)])
+
+
 @pytest.mark.parametrize("condition", [reading.noise_page, reading.blank_page])
 def test_pages_without_writing_show_no_digit(condition, digits):
     pages = [page for page, _ in reading.pictures(condition, *digits, 20)]
