@@ -238,7 +238,7 @@ def _writing(labels: np.ndarray, boxes: list[Box], to_border: bool) -> list[int]
     If all lies at the border, a large component may be a digit that fills the picture. With `to_border`, the border
     does not matter.
     """
-    areas = np.bincount(labels.ravel())[1:]
+    areas = np.bincount(labels[labels > 0])[1:]
     inside = [number for number, box in enumerate(boxes) if to_border or not _at_border(box, labels.shape)]
     inside = inside or [number for number, box in enumerate(boxes) if max(box[2:]) >= 0.4 * min(labels.shape)]
     largest = max((max(boxes[number][2:]) for number in inside), default=0)

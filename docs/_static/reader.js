@@ -61,7 +61,7 @@ function summary(digits, limits) {
   const number = digits.map((digit) => digit.said).join("");
   const lowest = Math.min(...digits.map((digit) => digit.confidence));
   const unsure = digits.filter((digit) => !digit.sure);
-  if (lieSideways(digits.map((digit) => digit.box))) return { sentence: SIDEWAYS };
+  if (unsure.length && lieSideways(digits.map((digit) => digit.box))) return { sentence: SIDEWAYS };
   if (isNoNumber(digits, limits)) return { sentence: NO_DIGIT };
   if (unsure.length) return { number, sentence: `unsure: ${unsure.map((digit) => digit.doubt).join(", ")}` };
   if (digits.length === 1) return { number, sentence: `one digit, ${percent(lowest)} sure` };
