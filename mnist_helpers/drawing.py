@@ -22,16 +22,6 @@ OTHER_SUFFIXES = {
 }
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """A prepared digit and how it was fitted. Rows come before columns, and heights before widths."""
-
-    picture: np.ndarray  # uint8 [28, 28], light ink on black
-    box: tuple[int, int, int, int]  # top, left, height and width of the ink in the original
-    size: tuple[int, int]  # height and width of the ink in the picture, at most 20
-    corner: tuple[int, int]  # row and column of the ink's top left corner in the picture
-
-
 def read_image(path: Path) -> np.ndarray:
     """Read the one handwritten digit in an image file and prepare it like MNIST: uint8 [28, 28], light ink on black.
 
@@ -54,11 +44,21 @@ class FoundDigit:
 
     box: segment.Box  # top, left, height and width in the larger picture
     picture: np.ndarray  # uint8 [28, 28], light ink on black
+    centre: tuple[float, float]  # row and column of the ink's centre of mass in the larger picture
 
 
 def find_digits(grey: np.ndarray) -> list[FoundDigit]:
     """Return the digits in a picture of handwriting on paper, uint8 [H, W], in reading order, prepared like MNIST."""
-    return [FoundDigit(part.box, _centred(segment.even_strokes(part.ink))[0]) for part in segment.find(grey)]
+    return [_prepared(part) for part in segment.find(grey)]
+
+
+def digits_of_drawing(drawing: np.ndarray) -> list[FoundDigit]:
+    """Return the digits in a drawing of light ink on a black canvas, uint8 [H, W], as `find_digits` does."""
+    return [_prepared(part) for part in segment.find_drawn(drawing)]
+
+
+def _prepared(part: segment.Part) -> FoundDigit:
+    return FoundDigit(part.box, centred(segment.even_strokes(part.ink)), part.centre())
 
 
 def read_grey(path: Path) -> np.ndarray:
@@ -129,54 +129,16 @@ def _clearest_channel(rgba: Image.Image) -> np.ndarray:
     return np.ascontiguousarray(colours[:, :, int((high - low).argmax())])
 
 
-def prepare(ink: np.ndarray) -> np.ndarray:
-    """Fit a digit into 20x20 pixels and centre its mass in 28x28, as the authors of MNIST describe.
+def centred(ink: np.ndarray) -> np.ndarray:
+    """Fit ink into 20x20 pixels and centre its mass in 28x28, as the authors of MNIST describe.
 
-    `ink` is an array [height, width] of grey values 0..1 with bright ink. Returns uint8 [28, 28]. Raises CourseError
-    for any other argument, or if there is no ink.
+    `ink` is an array [height, width] with bright ink up to its edges. Returns uint8 [28, 28].
     """
-    return fit(ink).picture
-
-
-def fit(ink: np.ndarray) -> Fitted:
-    """Prepare a digit as `prepare` does, and also return its position. docs/_static/prepare.js does the same."""
-    ink = _remove_background(_check(ink))
-    rows, columns = np.nonzero(ink)
-    if not len(rows):
-        raise CourseError("a picture without ink was given, but a digit was expected; draw a digit.")
-    top, left = int(rows.min()), int(columns.min())
-    cut = ink[top : rows.max() + 1, left : columns.max() + 1]
-    picture, size, corner = _centred(cut)
-    return Fitted(picture, (top, left, *cut.shape), size, corner)
-
-
-def _centred(ink: np.ndarray) -> tuple[np.ndarray, tuple[int, int], tuple[int, int]]:
-    """Fit ink into 20x20 and centre its mass in 28x28; return the picture, and size and corner of the ink in it."""
     small = _fit_into(ink, 20)
     row, column = (_corner(small, axis) for axis in (0, 1))
     picture = np.zeros((28, 28), dtype=np.uint8)
     picture[row : row + small.shape[0], column : column + small.shape[1]] = np.rint(small)
-    return picture, (small.shape[0], small.shape[1]), (row, column)
-
-
-def _check(ink: np.ndarray) -> np.ndarray:
-    """Return grey values as float64, which cannot overflow. Raises CourseError for anything else."""
-    numeric = isinstance(ink, np.ndarray) and ink.dtype.kind in "buif"
-    if not (numeric and ink.ndim == 2 and ink.size and ink.min() >= 0 and ink.max() <= 1):  # also rejects nan
-        given = f"{ink.dtype} {list(ink.shape)}" if isinstance(ink, np.ndarray) else type(ink).__name__
-        raise CourseError(
-            f"a NumPy array [height, width] of grey values from 0 to 1 was expected, but {given} was given; divide "
-            "the pixels by 255, or read the file with read_image."
-        )
-    return ink.astype(np.float64)
-
-
-def _remove_background(ink: np.ndarray) -> np.ndarray:
-    """Scale grey values so that paper, shadows and grain become 0 and the strongest ink becomes 1."""
-    paper = np.median(ink)
-    ink = np.clip((ink - paper) / max(ink.max() - paper, 1e-6), 0, 1)
-    ink[ink < 0.25] = 0
-    return ink
+    return picture
 
 
 def _fit_into(ink: np.ndarray, side: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from folders import atomic_folder
 from readme_picture import stored_picture
 from sphinx.cmd.build import build_main
 
-from mnist_helpers import CourseError, onnx_file, predict
+from mnist_helpers import CourseError, layers, onnx_file, predict
 from mnist_helpers._support.checksums import published_sha256
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.widgets import netron_page
@@ -29,9 +29,6 @@ NODE_MODULES = ROOT / ".venv" / "npm" / "node_modules"
 FROM_NPM = {  # file of an npm package: target folder in _static
     "mathjax/es5/tex-svg.js": "mathjax",
     "mathjax/LICENSE": "licences/mathjax",
-    "onnxruntime-web/dist/ort.wasm.min.mjs": "ort",
-    "onnxruntime-web/dist/ort-wasm-simd-threaded.mjs": "ort",
-    "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm": "ort",
 }
 WITH_LICENCE = [  # packages whose licences are copied to the site
     "sphinx",
@@ -39,7 +36,6 @@ WITH_LICENCE = [  # packages whose licences are copied to the site
     "sphinx-book-theme",
     "sphinx-design",
     "sphinx-copybutton",
-    "onnxruntime",
 ]
 CARDS = {  # chapter: id of the cell whose figure is shown on the home page
     "01_data": "six",
@@ -93,8 +89,7 @@ def lay_out(root: Path, node_modules: Path, source: Path) -> None:
     shutil.copytree(root / "notebooks", source / "notebooks", ignore=shutil.ignore_patterns(".*"))
     static = source / "_static"
     copy(root / "mnist_helpers" / "widgets" / "pad.js", static)
-    copy(root / PAD_MODEL, static / "models")
-    (static / "models" / "digits.json").write_text(json.dumps(limits(root / PAD_MODEL)), encoding="utf-8")
+    write_networks(root, static / "models")
     for name, target in FROM_NPM.items():
         copy(node_modules / name, static / target)
     for name in WITH_LICENCE:
@@ -102,6 +97,16 @@ def lay_out(root: Path, node_modules: Path, source: Path) -> None:
     (static / "pictures").mkdir()
     for name, picture in cards.items():
         (static / "pictures" / f"{name}.png").write_bytes(picture)
+
+
+def write_networks(root: Path, folder: Path) -> None:
+    """Write both networks for layers.js, in half precision, and the limits of the reader of pictures."""
+    folder.mkdir()
+    for model in (NETRON_MODEL, PAD_MODEL):
+        found = layers.read_layers(root / model)
+        (folder / f"{model.stem}.layers.json").write_text(json.dumps(found.description()), encoding="utf-8")
+        (folder / f"{model.stem}.bin").write_bytes(found.binary())
+    (folder / "digits.json").write_text(json.dumps(limits(root / PAD_MODEL)), encoding="utf-8")
 
 
 def limits(model: Path) -> dict[str, float]:

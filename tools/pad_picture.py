@@ -24,18 +24,18 @@ STROKE += [(152, 160), (128, 186), (104, 211), (88, 229), (86, 231), (112, 229),
 PAGE = """<style>body { margin: 0; } .pad { margin: 0 !important; }</style><main></main><script type="module">
 const module = await import(URL.createObjectURL(new Blob([await script()], { type: "text/javascript" })));
 module.createPad(document.querySelector("main"), async (ink) => {
-  const result = await answer([...ink]);
-  return { ...result, picture: Uint8Array.from(atob(result.picture), (letter) => letter.charCodeAt(0)) };
+  const digit = await answer([...ink]);
+  return [{ ...digit, picture: Uint8Array.from(atob(digit.picture), (letter) => letter.charCodeAt(0)) }];
 });</script>"""
 
 
 def answer(ink: list[int]) -> dict:
-    """Return what the pad shows of a drawing of 280x280 grey values."""
-    fitted = drawing.fit(np.reshape(ink, (280, 280)) / 255)
-    images = data.normalise(torch.from_numpy(fitted.picture)[None])
-    result: dict = {"box": fitted.box, "size": fitted.size, "corner": fitted.corner}
-    result["probabilities"] = export.run_onnx(MODEL, images).exp()[0].tolist()
-    return result | {"picture": base64.b64encode(fitted.picture.tobytes()).decode()}
+    """Return what the pad shows of the first digit in a drawing of 280x280 grey values."""
+    digit = drawing.digits_of_drawing(np.reshape(np.array(ink, dtype=np.uint8), (280, 280)))[0]
+    images = data.normalise(torch.from_numpy(digit.picture)[None])
+    shown: dict = {"box": digit.box, "centre": digit.centre}
+    shown["probabilities"] = export.run_onnx(MODEL, images).exp()[0].tolist()
+    return shown | {"picture": base64.b64encode(digit.picture.tobytes()).decode()}
 
 
 def draw(page: Page) -> None:

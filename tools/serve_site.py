@@ -21,7 +21,6 @@ class Handler(FolderHandler):
     extensions_map = FolderHandler.extensions_map | {
         ".js": "text/javascript",
         ".mjs": "text/javascript",
-        ".wasm": "application/wasm",
         ".ipynb": "application/x-ipynb+json",
     }
 

@@ -1,33 +1,13 @@
-/** The pad of the page "Draw a digit", whose drawings the network reads. */
+/** The live pad of the pages: the report's network, whose few maps can be followed, or the course's best. */
 
-import { FAILED, LOADING, loadNetwork, predict } from "./network.js";
-import { createPad } from "./pad.js";
-import { prepare } from "./prepare.js";
+import { mount } from "./live.js";
+import { loadNetwork } from "./network.js";
 
-async function read(network, ink) {
-  const prepared = prepare(ink);
-  if (prepared === null) return null;
-  const [probabilities] = await predict(network, [prepared.picture]);
-  return { ...prepared, probabilities };
+const CHOICES = [
+  { label: "of the report", load: () => loadNetwork("report_net") },
+  { label: "the course's best", load: () => loadNetwork("digits") },
+];
+
+for (const element of document.querySelectorAll(".live-pad")) {
+  mount(element, CHOICES[0].load(), { choices: CHOICES, example: 7, link: true });
 }
-
-function showMessage(element, sentence) {
-  const note = document.createElement("p");
-  note.setAttribute("role", "status");
-  note.textContent = sentence;
-  element.replaceChildren(note);
-}
-
-async function start(element) {
-  showMessage(element, LOADING);
-  try {
-    const network = await loadNetwork();
-    element.replaceChildren();
-    createPad(element, (ink) => read(network, ink));
-  } catch (error) {
-    console.error(error);
-    showMessage(element, FAILED);
-  }
-}
-
-start(document.getElementById("draw-pad"));

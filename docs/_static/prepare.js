@@ -1,78 +1,21 @@
 /**
- * The steps of mnist_helpers/drawing.py in JavaScript. tests/browser compares the results.
+ * Fit a digit into 28x28 as `centred` in mnist_helpers/drawing.py does. tests/browser compares the results.
  *
  * A grid is {height, width, values}, in row-major order. Pillow may average columns before rows, so that the last digit
  * in single precision is rounded differently: grey values half-way between two integers can differ by 1.
  */
 
-const SIDE = 280; // side of the drawing on the pad
 const PICTURE = 28;
 const FRAME = 20;
 
-/**
- * Fit a drawing into 20x20 and centre its mass in 28x28.
- *
- * `drawing` holds 280*280 grey values, 0 for paper and 255 for ink. Returns null if there is no ink, otherwise
- * {picture: Uint8Array(784), box: [top, left, height, width], size: [height, width], corner: [row, column]}.
- */
-export function prepare(drawing) {
-  const inkOf = withoutPaper(drawing);
-  const box = boxOf(drawing, inkOf);
-  if (box === null) return null;
-  return { box, ...centred(cut(drawing, inkOf, box)) };
-}
-
-/** Fit a grid of ink into 20x20 and centre its mass in 28x28. Returns {picture, size, corner} as `prepare` does. */
+/** Fit a grid of ink into 20x20 and centre its mass in 28x28. Returns Uint8Array(784). */
 export function centred(ink) {
   const small = fitInto(ink, FRAME);
-  const corner = [cornerAlong(small, 0), cornerAlong(small, 1)];
-  return { picture: placed(small, corner), size: [small.height, small.width], corner };
-}
-
-/** Return a table that maps grey values 0..255 to ink 0..1: paper and shadows to 0, the strongest ink to 1. */
-function withoutPaper(drawing) {
-  const paper = median(drawing);
-  const range = Math.max(largest(drawing) / 255 - paper, 1e-6);
-  return Float64Array.from({ length: 256 }, (_, grey) => {
-    const ink = Math.min(Math.max((grey / 255 - paper) / range, 0), 1);
-    return ink < 0.25 ? 0 : ink;
-  });
-}
-
-/** Return the median of an even number of greys, scaled to 0..1. Counting is much faster than sorting. */
-function median(greys) {
-  const counts = new Uint32Array(256);
-  for (const grey of greys) counts[grey]++;
-  const atRank = (rank) => counts.findIndex((count) => (rank -= count) < 0) / 255;
-  return (atRank(greys.length / 2 - 1) + atRank(greys.length / 2)) / 2;
+  return placed(small, [cornerAlong(small, 0), cornerAlong(small, 1)]);
 }
 
 function largest(values) {
   return values.reduce((a, b) => Math.max(a, b));
-}
-
-/** Return the bounding box of the ink, [top, left, height, width], or null if there is no ink. */
-function boxOf(drawing, inkOf) {
-  let [top, left, bottom, right] = [SIDE, SIDE, -1, -1];
-  for (let place = 0; place < drawing.length; place++) {
-    if (inkOf[drawing[place]] === 0) continue;
-    const [row, column] = [Math.floor(place / SIDE), place % SIDE];
-    if (row < top) top = row;
-    if (column < left) left = column;
-    if (column > right) right = column;
-    bottom = row;
-  }
-  return bottom < 0 ? null : [top, left, bottom - top + 1, right - left + 1];
-}
-
-/** Return the ink in the box as a grid in single precision. */
-function cut(drawing, inkOf, [top, left, height, width]) {
-  const values = new Float32Array(height * width);
-  for (let place = 0; place < values.length; place++) {
-    const [row, column] = [top + Math.floor(place / width), left + (place % width)];
-    values[place] = inkOf[drawing[row * SIDE + column]];
-  }
-  return { height, width, values };
 }
 
 /** Resize a grid by averaging so that its longer side is `side`, and scale it so that its maximum is 255. */

@@ -14,35 +14,35 @@ const SVG = "http://www.w3.org/2000/svg";
 const NBSP = "\u00a0";
 
 const NOTHING = "Nothing is drawn yet.";
-const UNREADABLE = "No digit can be told from the paper here; clear the pad and draw one with thin strokes.";
+const NO_DIGIT = "This is no digit yet; draw on, or clear the pad.";
+const ONE_AT_A_TIME = "Clear the pad and draw one, or join its parts.";
 const FAILED = "No answer came for this drawing; draw on or clear the pad to try again.";
 
 /**
  * Build a pad inside `element`.
  *
- * `answer(ink)` takes 280*280 grey values (Uint8Array, 0 paper, 255 ink). It resolves to null if there is no digit, and
- * otherwise to {picture: Uint8Array(784), probabilities: ten numbers, box: [top, left, height, width] of the ink,
- * size: [height, width] after fitting, corner: [row, column] in the picture}. If it rejects with an error that has a
- * property `sentence`, the pad shows that text. Option: `patience`, the time limit in ms. Returns a function that
- * removes the pad.
+ * `answer(ink)` takes 280*280 grey values (Uint8Array, 0 paper, 255 ink). It resolves to a list of the digits, each
+ * {picture: Uint8Array(784), probabilities: ten numbers, box: [top, left, height, width] and centre: [row, column] of
+ * the ink}. If it rejects with an error that has a property `sentence`, the pad shows that text. Option: `patience`, the
+ * time limit in ms. Returns a function that removes the pad.
  */
 export function createPad(element, answer, { patience = PATIENCE } = {}) {
   const parts = build(element);
   const paper = preparePaper(parts.canvas);
   const announce = announcer(parts.status);
-  const say = (result, sentence) => {
-    showAnswer(parts, result, sentence);
+  const say = (digits, sentence) => {
+    showAnswer(parts, digits, sentence);
     announce.later(sentence);
   };
   const asker = latestOnly(
     () => withPatience(answer(paper.ink()), patience),
-    (result) => say(result, sentenceFor(result)),
-    (error) => say(null, error?.sentence ?? FAILED),
+    (digits) => say(digits, sentenceFor(digits)),
+    (error) => say([], error?.sentence ?? FAILED),
   );
   const clear = () => {
     paper.clear();
     asker.forget();
-    say(null, NOTHING);
+    say([], NOTHING);
   };
   followPointer(parts.canvas, paper, () => hearInk(parts, announce, asker));
   parts.clear.addEventListener("click", clear);
@@ -216,9 +216,10 @@ function announcer(region) {
   return { hold, later };
 }
 
-function sentenceFor(result) {
-  if (result === null) return UNREADABLE;
-  const [[first, sure], [second, less]] = [...result.probabilities.entries()].sort((a, b) => b[1] - a[1]);
+function sentenceFor(digits) {
+  if (digits.length === 0) return NO_DIGIT;
+  if (digits.length > 1) return `${digits.length === 2 ? "Two" : digits.length} digits? ${ONE_AT_A_TIME}`;
+  const [[first, sure], [second, less]] = [...digits[0].probabilities.entries()].sort((a, b) => b[1] - a[1]);
   if (sure > 0.6) return `This looks like ${named(first)}, ${percent(sure)} sure.`;
   return `This may be ${named(first)} (${percent(sure)}) or ${named(second)} (${percent(less)}).`;
 }
@@ -233,16 +234,18 @@ export function percent(probability) {
   return `${Math.round(100 * probability)}${NBSP}%`;
 }
 
-/** Show a result (or null) and its sentence. */
-function showAnswer(parts, result, sentence) {
-  const probabilities = result?.probabilities ?? Array(10).fill(0);
-  const best = result === null ? -1 : probabilities.indexOf(Math.max(...probabilities));
+/** Show the digits of a drawing and a sentence; probabilities and picture are those of a single digit. */
+function showAnswer(parts, digits, sentence) {
+  const single = digits.length === 1 ? digits[0] : null;
+  const probabilities = single?.probabilities ?? Array(10).fill(0);
+  const best = single === null ? -1 : probabilities.indexOf(Math.max(...probabilities));
   parts.bars.forEach((bar, digit) => showBar(bar, probabilities[digit], digit === best));
   parts.root.classList.toggle("pad-empty", sentence === NOTHING);
   parts.verdict.textContent = sentence;
-  showPicture(parts.picture, result?.picture ?? new Uint8Array(PICTURE * PICTURE));
-  parts.explanation.textContent = result === null ? "" : explanation(result);
-  drawMarks(parts, result);
+  showPicture(parts.picture, single?.picture ?? new Uint8Array(PICTURE * PICTURE));
+  parts.explanation.textContent = single === null ? "" : explanation(single);
+  parts.overlay.replaceChildren(...digits.flatMap(({ box, centre }) => [boxAround(box), ...cross(centre, 16)]));
+  parts.marks.replaceChildren(frame(), ...(single === null ? [] : marksOf(single.picture)));
 }
 
 function showBar(bar, probability, best) {
@@ -258,25 +261,27 @@ export function showPicture(canvas, picture) {
   canvas.getContext("2d").putImageData(new ImageData(rgba, PICTURE, PICTURE), 0, 0);
 }
 
-function explanation({ box: [, , height, width], size }) {
+function explanation({ box: [, , height, width], picture }) {
+  const [, , fittedHeight, fittedWidth] = boxOf(picture);
   const before = `${width}${NBSP}×${NBSP}${height}`;
-  const after = `${size[1]}${NBSP}×${NBSP}${size[0]}`;
+  const after = `${fittedWidth}${NBSP}×${NBSP}${fittedHeight}`;
   return (
-    `Your strokes, ${before} pixels, were fitted into ${after} ` +
+    `Your strokes, ${before} pixels, were made as wide as those of MNIST, fitted into ${after} ` +
     "and moved so that their centre of mass lies in the middle."
   );
 }
 
-/** Mark the bounding box and the centre of mass of the ink, in the drawing and in the picture. */
-function drawMarks({ overlay, marks }, result) {
-  overlay.replaceChildren();
-  marks.replaceChildren(square((PICTURE - FRAME) / 2, (PICTURE - FRAME) / 2, FRAME, FRAME, "pad-frame"));
-  if (result === null) return;
-  const { box, size, corner } = result;
-  const mass = centreOfMass(result.picture);
-  marks.append(square(corner[1], corner[0], size[1], size[0], "pad-box"), ...cross(mass, 1.6));
-  const [row, column] = [0, 1].map((axis) => box[axis] + ((mass[axis] - corner[axis]) * box[axis + 2]) / size[axis]);
-  overlay.append(square(box[1], box[0], box[3], box[2], "pad-box"), ...cross([row, column], 16));
+/** Return the marks of a picture: the box of the ink and its centre of mass. */
+function marksOf(picture) {
+  return [boxAround(boxOf(picture)), ...cross(centreOfMass(picture), 1.6)];
+}
+
+/** Return the box of the ink in a picture, [top, left, height, width]. */
+function boxOf(picture) {
+  const places = [...picture.keys()].filter((place) => picture[place] > 0);
+  const [rows, columns] = [places.map((place) => Math.floor(place / PICTURE)), places.map((place) => place % PICTURE)];
+  const [top, left] = [Math.min(...rows), Math.min(...columns)];
+  return [top, left, Math.max(...rows) - top + 1, Math.max(...columns) - left + 1];
 }
 
 /** Return [row, column] in pixels of the picture; the centre of the first pixel is at 0.5. */
@@ -291,8 +296,14 @@ function centreOfMass(picture) {
   return [down / total, right / total];
 }
 
-function square(x, y, width, height, name) {
-  return svg("rect", { x, y, width, height, class: name });
+function boxAround([top, left, height, width]) {
+  return svg("rect", { x: left, y: top, width, height, class: "pad-box" });
+}
+
+/** Return the frame into which digits are fitted. */
+function frame() {
+  const corner = (PICTURE - FRAME) / 2;
+  return svg("rect", { x: corner, y: corner, width: FRAME, height: FRAME, class: "pad-frame" });
 }
 
 /** Return a cross with an outline, which is visible on ink and on paper. */
@@ -466,9 +477,12 @@ export default {
   },
 };
 
-/** Resolve or reject with the answer from Python: {sentence} is an error, {result: null} means no digit. */
-function settle({ sentence, result }, [picture], resolve, reject) {
+/** Resolve or reject with the answer from Python: {sentence} is an error; {digits} come with a picture each. */
+function settle({ sentence, digits }, pictures, resolve, reject) {
   if (sentence) reject({ sentence });
-  else if (!result) resolve(null);
-  else resolve({ ...result, picture: new Uint8Array(picture.buffer, picture.byteOffset, picture.byteLength) });
+  else resolve(digits.map((digit, n) => ({ ...digit, picture: bytesOf(pictures[n]) })));
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }) {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }

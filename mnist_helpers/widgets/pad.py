@@ -48,36 +48,37 @@ class Pad(anywidget.AnyWidget):
         """Answer a drawing sent by the page, with the id of its message. Messages without an id are ignored."""
         if not isinstance(content, dict) or "id" not in content:
             return
-        message = {"id": content["id"]}
+        message: dict = {"id": content["id"]}
         pictures: list[bytes] = []
         try:
-            message["result"], pictures = self._read(_ink(buffers))
+            message["digits"], pictures = self._read(_ink(buffers))
         except CourseError as error:
             message["sentence"] = str(error)
         except Exception as error:  # the student's own network may raise anything; the pad must go on working
             message["sentence"] = f"The network cannot process the picture ({type(error).__name__}: {error})."
         self.send(message, pictures)
 
-    def _read(self, ink: np.ndarray) -> tuple[dict | None, list[bytes]]:
-        """Return the result that the page shows and the bytes of the picture; the result is None if there is no ink."""
-        try:
-            fitted = drawing.fit(ink / 255)
-        except CourseError:
-            return None, []
-        probabilities = self._probabilities(fitted.picture)
-        result = {"box": fitted.box, "size": fitted.size, "corner": fitted.corner, "probabilities": probabilities}
-        return result, [fitted.picture.tobytes()]
+    def _read(self, ink: np.ndarray) -> tuple[list[dict], list[bytes]]:
+        """Return what the page shows of each digit in a drawing, and the bytes of its picture."""
+        found = drawing.digits_of_drawing(ink)
+        if not found:
+            return [], []
+        rows = self._probabilities(np.stack([digit.picture for digit in found]))
+        digits = [
+            {"box": digit.box, "centre": digit.centre, "probabilities": row.tolist()} for digit, row in zip(found, rows)
+        ]
+        return digits, [digit.picture.tobytes() for digit in found]
 
-    def _probabilities(self, picture: np.ndarray) -> list[float]:
-        """Return the ten probabilities for one picture uint8 [28, 28], computed on the network's device."""
+    def _probabilities(self, pictures: np.ndarray) -> np.ndarray | torch.Tensor:
+        """Return the probabilities [N, 10] for pictures uint8 [N, 28, 28], computed on the network's device."""
         if isinstance(self.network, Reader):
-            return self.network.probabilities(picture[None])[0].tolist()
-        images = normalise(torch.from_numpy(picture)[None])
+            return self.network.probabilities(pictures)
+        images = normalise(torch.from_numpy(pictures))
         weights = next(self.network.parameters(), images)
         probabilities = predict(self.network, images.to(weights.device))
-        if probabilities.shape != (1, 10) or not probabilities.isfinite().all():
+        if probabilities.shape != (len(pictures), 10) or not probabilities.isfinite().all():
             raise CourseError("This network does not return ten probabilities for a picture, so nothing can be shown.")
-        return probabilities[0].tolist()
+        return probabilities
 
 
 def _ink(buffers: list) -> np.ndarray:

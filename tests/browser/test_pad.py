@@ -10,34 +10,27 @@ from mnist_helpers import drawing
 from mnist_helpers._support.paths import COURSE as ROOT
 from tests.browser import strokes
 
-SCRIPTS = ["mnist_helpers/widgets/pad.js", *(f"docs/_static/{name}.js" for name in ("prepare", "network", "draw"))]
-# answers as draw.js does, but with a network of the test's own; notes what it was asked
+SCRIPTS = ["mnist_helpers/widgets/pad.js", *(f"docs/_static/{name}.js" for name in ("prepare", "ndimage", "segment"))]
+# answers as Python does, but with a network of the test's own; notes what it was asked
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <link rel="icon" href="data:,"><title>Pad</title><p id="before">Before the pad</p><main></main>
 <script type="module">
   import widget, { createPad } from "./pad.js";
-  import { prepare } from "./prepare.js";
+  import { digitsOfDrawing } from "./segment.js";
   const seven = Array.from({ length: 10 }, (_, digit) => (digit === 7 ? 0.91 : 0.01));
   window.asked = [];
   window.network = async () => seven;
   window.read = async (ink) => {
     asked.push(ink);
-    const prepared = prepare(ink);
-    return prepared && { ...prepared, probabilities: await network() };
+    const digits = digitsOfDrawing(ink, 280, 280);
+    const probabilities = digits.length ? await network() : null;
+    return digits.map((digit) => ({ ...digit, probabilities }));
   };
   window.widget = widget;
   window.remove = createPad(document.querySelector("main"), (ink) => read(ink), { patience: 1500 });
 </script></html>"""
-DRAW_PAGE = '<!doctype html><title>Draw</title><div id="draw-pad"></div><script type="module" src="draw.js"></script>'
-# stands in for ONNX Runtime: answers with the log-probabilities of a sure 3 and notes what it was given
-RUNTIME = """export const env = { wasm: {} };
-export class Tensor { constructor(...given) { Object.assign(this, { given }); } }
-const probabilities = { data: Float32Array.from({ length: 10 }, (_, digit) => (digit === 3 ? 0.97 : 0.003)) };
-export const InferenceSession = { create: async (url) => {
-  window.loaded = { url, threads: env.wasm.numThreads, paths: env.wasm.wasmPaths };
-  return { run: async ({ images }) => ((window.given = images.given), { probabilities }) };
-} };"""
 EMPTY = "Nothing is drawn yet."
+NO_DIGIT = "This is no digit yet; draw on, or clear the pad."
 SEVEN = "This looks like a\u00a07, 91\u00a0% sure."
 LINE = np.array([[60, 70], [120, 130], [200, 220]])
 
@@ -48,7 +41,6 @@ def folder(tmp_path_factory):
     for script in SCRIPTS:
         shutil.copy(ROOT / script, folder)
     (folder / "index.html").write_text(PAGE, encoding="utf-8")
-    (folder / "draw.html").write_text(DRAW_PAGE, encoding="utf-8")
     return folder
 
 
@@ -138,31 +130,32 @@ def test_the_page_prepares_as_python_does(page, hand):
         page.click(".pad-clear")
         strokes.draw(page, lines)
         strokes.rest(page)
-        fitted = drawing.fit(ink(page) / 255)
-        assert np.abs(picture(page) - fitted.picture).max() <= 1, digit
-        facts = page.evaluate("async () => { const p = await read(asked.at(-1)); return [p.box, p.size, p.corner]; }")
-        assert facts == [list(fitted.box), list(fitted.size), list(fitted.corner)], digit
-        height, width = fitted.box[2:]
+        (there,) = drawing.digits_of_drawing(ink(page))
+        assert np.abs(picture(page) - there.picture).max() <= 1, digit
+        box, centre = page.evaluate("async () => { const [d] = await read(asked.at(-1)); return [d.box, d.centre]; }")
+        assert tuple(box) == there.box and centre == pytest.approx(there.centre), digit
+        height, width = there.box[2:]
         assert f"{width}\u00a0×\u00a0{height} pixels" in page.inner_text(".pad-explanation")
 
 
-def test_prepared_pictures_agree_on_faint_thick_and_small_ink(page):
-    random = np.random.default_rng(0)
-    for case in range(20):
-        drawn = np.zeros((280, 280), np.uint8)
-        height, width, top, left = random.integers(1, 140, 4)
-        drawn[top : top + height, left : left + width] = random.integers(1, 256, (height, width))
-        answer = page.evaluate(
-            "async letters => [...(await read(Uint8Array.from(letters, (l) => l.charCodeAt(0)))).picture]",
-            drawn.tobytes().decode("latin-1"),
-        )
-        expected = drawing.prepare(drawn / 255)
-        assert np.abs(np.reshape(answer, (28, 28)) - expected).max() <= 1, case
+def test_the_explanation_names_the_size_of_the_digit_in_the_picture(page):
+    strokes.draw(page, [LINE])
+    expect_status(page, SEVEN)
+    rows, columns = np.nonzero(picture(page))
+    size = f"{np.ptp(columns) + 1}\u00a0×\u00a0{np.ptp(rows) + 1}"
+    assert f"fitted into {size} and" in page.inner_text(".pad-explanation")
 
 
 @pytest.mark.parametrize("grey", [0, 255])
 def test_a_page_full_of_one_grey_has_no_digit(page, grey):
-    assert page.evaluate("grey => read(new Uint8Array(280 * 280).fill(grey))", grey) is None
+    assert page.evaluate("grey => read(new Uint8Array(280 * 280).fill(grey))", grey) == []
+
+
+def test_two_digits_are_marked_and_not_squeezed_into_one_picture(page):
+    strokes.draw(page, [LINE / 2, LINE / 2 + [130, 0]])
+    expect_status(page, "Two digits? Clear the pad and draw one, or join its parts.")
+    assert strokes.probabilities(page) == [0] * 10 and not picture(page).any()
+    assert page.locator(".pad-overlay .pad-box").count() == 2
 
 
 def test_an_empty_pad_says_so_and_runs_no_network(page):
@@ -182,17 +175,17 @@ def test_ten_probabilities_are_a_list_with_values_as_text(page):
     assert page.locator(".pad-best").count() == 1
 
 
-def test_a_click_is_a_dot(page):
+def test_a_click_is_a_dot_which_is_no_digit(page):
     page.mouse.click(*places(page, [(100, 150)])[0])
-    expect_status(page, SEVEN)
+    expect_status(page, NO_DIGIT)
     rows, columns = np.nonzero(ink(page) > 127)
     assert [rows.min(), rows.max(), columns.min(), columns.max()] == pytest.approx([139, 161, 89, 111], abs=2)
-    assert picture(page).max() == 255
+    assert not picture(page).any()
 
 
 def test_a_double_click_draws_and_selects_nothing(page):
     page.mouse.dblclick(*places(page, [(100, 150)])[0])
-    expect_status(page, SEVEN)
+    expect_status(page, NO_DIGIT)
     assert page.evaluate("String(getSelection())") == ""
     expect_alive(page)
 
@@ -223,7 +216,7 @@ def test_a_stroke_may_leave_and_come_back(page):
     for place in out_and_in[1:]:
         page.mouse.move(*place, steps=4)
     page.mouse.up()
-    expect_status(page, SEVEN)
+    strokes.rest(page)
     drawn = ink(page)
     assert drawn[140, 5] == 255 and drawn[200, 5] == 255 and drawn[170, 30] == 0
     expect_alive(page)
@@ -361,12 +354,6 @@ def test_an_answer_that_never_comes_does_not_block_the_pad(page):
     expect_status(page, SEVEN)  # the drawing that waited is asked about once more
 
 
-def test_too_much_ink_is_no_digit(page):
-    page.evaluate("() => { read = async () => null; }")
-    strokes.draw(page, [LINE])
-    expect_status(page, "No digit can be told from the paper here; clear the pad and draw one with thin strokes.")
-
-
 def test_an_answer_to_what_was_cleared_is_dropped(page):
     set_network(page, "() => new Promise(done => { window.done = done })")
     strokes.draw(page, [LINE])
@@ -411,7 +398,7 @@ def test_one_finger_draws_and_a_second_one_does_not(open_page):
     expect_status(page, EMPTY)
     fingers("touchStart", (140, 140))
     fingers("touchEnd")
-    expect_status(page, SEVEN)
+    expect_status(page, NO_DIGIT)
 
 
 def test_a_pen_draws(page):
@@ -472,7 +459,7 @@ WIDGET = """() => {
     return widget.render({ model, el });
   });
   Object.assign(window, { sent: [], say, heard, ends });
-  window.result = { probabilities: Array(10).fill(0).with(4, 1), box: [0, 0, 9, 9], size: [20, 20], corner: [4, 4] };
+  window.digits = [{ probabilities: Array(10).fill(0).with(4, 1), box: [0, 0, 9, 9], centre: [4, 4] }];
 }"""
 
 
@@ -482,8 +469,8 @@ def test_widget_takes_the_answer_to_its_own_question(page):
         page.locator(f"{view} .pad-canvas").click()
     page.wait_for_function("sent.length > 1")
     assert page.evaluate("sent[0].bytes") == 280 * 280
-    page.evaluate("say({ id: 'another', result })")
-    page.evaluate("say({ id: sent[0].id, result }, new Uint8Array(784).fill(9))")
+    page.evaluate("say({ id: 'another', digits })")
+    page.evaluate("say({ id: sent[0].id, digits }, new Uint8Array(784).fill(9))")
     page.wait_for_function("document.querySelectorAll('#one .pad-bar')[4].dataset.probability === '1'")
     assert page.get_attribute('#two .pad-bar[data-digit="4"]', "data-probability") == "0"
     assert (picture(page) == 9).all()
@@ -498,33 +485,3 @@ def test_widget_says_the_sentence_that_python_sends(page):
     page.evaluate("say({ id: sent[0].id, sentence: 'The network did not take it.' })")
     expect_status(page, "The network did not take it.")
     assert strokes.probabilities(page)[:10] == [0] * 10
-
-
-def test_page_says_that_the_network_cannot_be_loaded(open_page):
-    page = open_page("draw.html")
-    page.wait_for_selector("text=The network could not be loaded; reload the page to try again.")
-    assert page.locator(".pad").count() == 0
-
-
-def test_page_gives_the_network_the_picture_as_it_is(open_page, folder):
-    (folder / "ort").mkdir()
-    (folder / "ort" / "ort.wasm.min.mjs").write_text(RUNTIME, encoding="utf-8")
-    page = open_page("draw.html")
-    page.wait_for_selector(".pad-canvas")
-    loaded = page.evaluate("loaded")
-    assert loaded["url"].endswith("/models/digits.onnx") and loaded["threads"] == 1
-    assert loaded["paths"].endswith("/ort/")
-    strokes.draw(page, [LINE])
-    expect_status(page, "This looks like a\u00a03, 97\u00a0% sure.")
-    kind, values, shape = page.evaluate("[given[0], [...given[1]], given[2]]")
-    assert kind == "uint8" and shape == [1, 28, 28]
-    assert np.array_equal(np.reshape(values, (28, 28)), picture(page))
-
-
-def test_thirty_digits_are_read_on_the_site(browser, site):
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.goto(site + "draw.html")
-    page.wait_for_selector(".pad-canvas", timeout=60_000)
-    wrong = strokes.misread(page)
-    page.close()
-    assert len(wrong) <= 1, wrong

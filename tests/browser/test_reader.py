@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import re
 import shutil
 
@@ -16,7 +15,7 @@ from mnist_helpers import data, predict
 from mnist_helpers._support.paths import COURSE as ROOT
 from tests.browser.visit import Visit
 
-SCRIPTS = ["reader", "photo", "segment", "ndimage", "prepare", "network"]
+SCRIPTS = ["reader", "photo", "segment", "ndimage", "prepare", "network", "layers"]
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <link rel="icon" href="data:,"><link rel="stylesheet" href="site.css"><title>Read</title>
 <h1>Read a picture</h1><main><div id="read-picture"></div></main>
@@ -36,18 +35,12 @@ HAND_OVER = """([kind, content]) => {
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    if not build_site.NODE_MODULES.is_dir():
-        pytest.skip("the site's npm packages are not installed (`make test` installs them)")
     folder = tmp_path_factory.mktemp("reader")
-    (folder / "models").mkdir()
-    for name, target in build_site.FROM_NPM.items():
-        build_site.copy(build_site.NODE_MODULES / name, folder / target)
+    build_site.write_networks(ROOT, folder / "models")
     for script in SCRIPTS:
         shutil.copy(ROOT / "docs" / "_static" / f"{script}.js", folder)
     for path in ("docs/_static/site.css", "mnist_helpers/widgets/pad.js"):
         shutil.copy(ROOT / path, folder)
-    shutil.copy(predict.MODEL, folder / "models")
-    (folder / "models" / "digits.json").write_text(json.dumps(build_site.limits(predict.MODEL)))
     (folder / "index.html").write_text(PAGE, encoding="utf-8")
     with serving(folder) as address:
         yield address
@@ -181,7 +174,7 @@ def test_a_file_that_is_no_picture_gets_one_sentence(content, visit, digits):
 
 def test_without_the_network_the_page_says_so(url, browser, digits):
     with Visit(browser, url) as visit:
-        visit.context.route("**/digits.onnx", lambda route: route.abort())
+        visit.context.route("**/digits.bin", lambda route: route.abort())
         choose(visit.open(""), png(sheet(digits[3])))
         expect(visit.page, "", "^The network could not be loaded; reload the page to try again.$")
 

@@ -14,14 +14,15 @@ from mnist_helpers._support.paths import COURSE as ROOT
 
 SCRIPTS = ["segment.js", "ndimage.js", "prepare.js"]
 PAGE = """<!doctype html><link rel="icon" href="data:,"><title>Segment</title><script type="module">
-  import { find, findDigits } from "./segment.js";
+  import { digitsOfDrawing, find, findDigits, findDrawn, lieSideways } from "./segment.js";
   const letters = (values) => btoa(Array.from(values, (value) => String.fromCharCode(value)).join(""));
-  window.search = (picture, height, width) => {
+  window.search = (drawn, picture, height, width) => {
     const grey = Uint8Array.from(atob(picture), (letter) => letter.charCodeAt(0));
-    const digits = findDigits(grey, height, width);
-    const ink = find(grey, height, width).map((part) => letters(part.ink.values));
-    return digits.map((digit, n) => ({ box: digit.box, picture: letters(digit.picture), ink: ink[n] }));
+    const digits = (drawn ? digitsOfDrawing : findDigits)(grey, height, width);
+    const ink = (drawn ? findDrawn : find)(grey, height, width).map((part) => letters(part.ink.values));
+    return digits.map((digit, n) => ({ ...digit, picture: letters(digit.picture), ink: ink[n] }));
   };
+  window.lieSideways = lieSideways;
   window.ready = true;
 </script>"""
 SIZES = [(1, 1), (1, 9), (9, 1), (2, 3), (4, 30), (5, 5), (17, 6), (40, 300), (301, 62), (120, 121)]
@@ -51,12 +52,15 @@ def bytes_of(text, shape):
     return np.frombuffer(base64.b64decode(text), np.uint8).reshape(shape).astype(int)
 
 
-def check(page, grey):
-    """Search a picture uint8 [H, W] on both sides and return how many digits were found."""
-    parts, digits = segment.find(grey), drawing.find_digits(grey)
-    found = page.evaluate("given => search(...given)", [base64.b64encode(grey.tobytes()).decode(), *grey.shape])
+def check(page, grey, drawn=False):
+    """Search a picture or a drawing uint8 [H, W] on both sides and return how many digits were found."""
+    parts = segment.find_drawn(grey) if drawn else segment.find(grey)
+    digits = drawing.digits_of_drawing(grey) if drawn else drawing.find_digits(grey)
+    given = [drawn, base64.b64encode(grey.tobytes()).decode(), *grey.shape]
+    found = page.evaluate("given => search(...given)", given)
     assert [tuple(digit["box"]) for digit in found] == [part.box for part in parts]
     for there, part, digit in zip(found, parts, digits):
+        assert there["centre"] == pytest.approx(digit.centre)
         assert np.array_equal(bytes_of(there["ink"], part.ink.shape), part.ink)
         assert np.abs(bytes_of(there["picture"], (28, 28)) - digit.picture).max() <= 1
     return len(found)
@@ -90,6 +94,33 @@ def test_pictures_of_many_sizes_light_writing_and_odd_shapes_give_what_python_gi
         assert check(page, 255 - grey if number % 2 else grey) > 0 or min(width, height) < 200
 
 
-@pytest.mark.parametrize("shape", [(12, 8), (13, 10), (20, 6), (25, 8), (60, 9), (60, 50), (90, 3)], ids=str)
+@pytest.mark.parametrize("shape", [(14, 8), (20, 6), (25, 8), (60, 9), (60, 36), (90, 3)], ids=str)
 def test_strokes_of_bars_and_blocks_are_evened_out_as_in_python(page, shape):
     assert check(page, np.pad(np.zeros(shape, np.uint8), 30, constant_values=255)) == 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_drawings_give_what_python_gives(page, reading, count):
+    benchmark, images, _ = reading
+    for number in range(5):
+        random = np.random.default_rng([number, count])
+        sheet = benchmark.Sheet(random)
+        for place in range(count):
+            sheet.write(images[random.integers(len(images))], 170, random.integers(-20, 330), -20 + 200 * place)
+        drawn = np.uint8(255 * sheet.ink)[:, : random.integers(300, 501)]
+        assert check(page, np.ascontiguousarray(drawn), drawn=True) <= count
+
+
+@pytest.mark.parametrize("shape", SIZES, ids=str)
+def test_drawings_of_any_kind_give_what_python_gives(page, shape):
+    random = np.random.default_rng(shape)
+    for least in (0, 128, 250):
+        check(page, random.integers(least, 256, shape).astype(np.uint8), drawn=True)
+    check(page, np.where(random.random(shape) < 0.1, 200, 20).astype(np.uint8), drawn=True)
+
+
+def test_boxes_on_their_side_are_told_as_in_python(page):
+    random = np.random.default_rng(3)
+    cases = [random.integers(1, 300, (count, 4)).tolist() for count in random.integers(0, 4, 200)]
+    said = page.evaluate("cases => cases.map(lieSideways)", cases)
+    assert said == [segment.lie_sideways(boxes) for boxes in cases] and 40 < sum(said) < 160

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import ndimage
 from torch import nn
 
 from mnist_helpers import data, drawing
@@ -52,30 +53,38 @@ def test_answer_is_the_networks(ink):
     torch.manual_seed(1)
     model = Net()
     content, buffers = ask(Pad(model), ink.tobytes(), number="0.5:7")
-    fitted = drawing.fit(ink / 255)
-    expected = predict(model, data.normalise(torch.from_numpy(fitted.picture)[None]))[0]
+    (digit,) = drawing.digits_of_drawing(ink)
+    expected = predict(model, data.normalise(torch.from_numpy(digit.picture)[None]))[0]
     assert content["id"] == "0.5:7" and "sentence" not in content
-    assert content["result"].pop("probabilities") == pytest.approx(expected.tolist())
-    assert content["result"] == {"box": fitted.box, "size": fitted.size, "corner": fitted.corner}
-    assert buffers == [fitted.picture.tobytes()]
+    assert content["digits"][0].pop("probabilities") == pytest.approx(expected.tolist())
+    assert content["digits"] == [{"box": digit.box, "centre": digit.centre}]
+    assert buffers == [digit.picture.tobytes()]
 
 
-def test_box_is_given_as_the_page_expects_it(ink):
-    result = ask(Pad(Net()), ink.tobytes())[0]["result"]
-    assert result["box"] == (40, 80, 200, 72) and result["size"] == (20, 7)
+def test_box_and_centre_are_given_as_the_page_expects_them(ink):
+    (digit,) = ask(Pad(Net()), ink.tobytes())[0]["digits"]
+    assert digit["box"] == (40, 80, 200, 72)
+    assert digit["centre"] == pytest.approx(ndimage.center_of_mass(ink >= 128) + np.array(0.5))
+
+
+def test_two_digits_have_an_answer_each(ink):
+    ink[40:240, 220:242] = 255
+    content, buffers = ask(Pad(Net()), ink.tobytes())
+    assert [digit["box"][1] for digit in content["digits"]] == [80, 220]
+    assert len(buffers) == 2 and buffers[0] != buffers[1]
 
 
 def test_without_an_argument_the_courses_own_network_reads(ink):
     content, (picture,) = ask(Pad(), ink.tobytes())
     expected = Reader().probabilities(np.frombuffer(picture, np.uint8).reshape(1, 28, 28))[0]
-    assert content["result"]["probabilities"] == pytest.approx(expected.tolist())
+    assert content["digits"][0]["probabilities"] == pytest.approx(expected.tolist())
     assert repr(Pad()) == "Pad(Reader)"
 
 
 @pytest.mark.parametrize("grey", [0, 255])
 def test_paper_without_a_digit_is_nothing_to_read(grey):
     content, buffers = ask(Pad(Net()), bytes([grey]) * 280 * 280)
-    assert content == {"id": "1:1", "result": None} and buffers == []
+    assert content == {"id": "1:1", "digits": []} and buffers == []
 
 
 @pytest.mark.parametrize("buffers", [[], [b""], [bytes(10)], [bytes(280 * 280)] * 2])
@@ -101,7 +110,7 @@ def test_a_network_that_does_not_fit_gets_a_sentence(log_probs, words, ink):
     content, _ = ask(pad, ink.tobytes())
     assert words in content["sentence"] and content["id"] == "1:1"
     pad.network = Net()
-    assert ask(pad, ink.tobytes())[0]["result"]["size"] == (20, 7)
+    assert ask(pad, ink.tobytes())[0]["digits"][0]["box"] == (40, 80, 200, 72)
 
 
 def test_something_else_than_a_network_is_refused():

@@ -11,7 +11,7 @@ GREY = np.full((200, 300), 200, np.uint8)
 
 def found(count):
     picture = np.tile(np.arange(28, dtype=np.uint8) * 9, (28, 1))
-    return [FoundDigit((50, 20 + 8 * number, 60, 5), picture) for number in range(count)]
+    return [FoundDigit((50, 20 + 8 * number, 60, 5), picture, (80.0, 22.5 + 8 * number)) for number in range(count)]
 
 
 def test_the_picture_is_kept_and_boxes_are_drawn_in_the_colour_of_the_answer():

@@ -1,0 +1,220 @@
+/**
+ * The network at work: a pad, the maps of each layer while one draws, the answer, and what it rests on.
+ *
+ * `mount` is used by the pages (draw.js), and needs nothing else of a page than live.css.
+ */
+
+import { createAnswer } from "./answer.js";
+import { createFlow } from "./flow.js";
+import { mapsOf, probabilitiesOf } from "./layers.js";
+import { fragmentOf, strokesIn } from "./link.js";
+import { fallsOf, occlusion, worstOf } from "./occlusion.js";
+import { createPaper, PAPER_SIDE } from "./paper.js";
+import { sample } from "./samples.js";
+import { digitsOfDrawing } from "./segment.js";
+import { answerFor, inPercent, NOTHING } from "./words.js";
+
+const REST = 350; // ms without a change before the occlusion begins
+const DRAWING_TIME = 500; // ms in which an example is drawn
+const FAILED = "The network could not be loaded; reload the page to try again.";
+
+/**
+ * Build the view inside `element`. `network` is a network of layers.js or a promise of one. Options:
+ * choices: [{label, load}], networks to choose from, the first of which is `network`; example: the digit that is shown
+ * first; link: whether the page's URL may hold a drawing. Returns a function that removes the view.
+ */
+export function mount(element, network, { choices = [], example = null, link = false } = {}) {
+  const root = build(element, choices);
+  const find = (name) => root.querySelector(`.live-${name}`);
+  const state = { network: null, digits: [], version: 0, placeholder: false, timer: null };
+  const answer = createAnswer(find("answer"));
+  const flow = createFlow(find("flow"), find("origin"));
+  const paper = createPaper(find("canvas"), () => changed());
+  const parts = { root, find, state, answer, flow, paper };
+  const changed = onFrame(() => state.alive && update(parts));
+  const use = async (promise) => {
+    const mine = (state.asked = (state.asked ?? 0) + 1);
+    try {
+      const loaded = await promise;
+      if (mine !== state.asked || !state.alive) return;
+      state.network = loaded;
+      flow.setNetwork(loaded);
+      changed();
+    } catch (error) {
+      console.error(error);
+      answer.say({ large: "!", sentence: FAILED });
+    }
+  };
+  state.alive = true;
+  listen(parts, choices, use, link);
+  state.placeholder = !(link && openLink(paper)) && example !== null;
+  if (state.placeholder) paper.show(sample(example));
+  changed();
+  use(network);
+  return () => {
+    state.alive = false;
+    state.version++;
+    clearTimeout(state.timer);
+    root.remove();
+  };
+}
+
+/** Return a function that calls `act` once in the next frame. */
+function onFrame(act) {
+  let waiting = false;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      act();
+    });
+  };
+}
+
+/** Read the drawing, and show everything that follows from it. */
+function update({ root, state, answer, flow, paper }) {
+  const { network } = state;
+  const mine = ++state.version;
+  clearTimeout(state.timer);
+  const empty = paper.strokes().length === 0;
+  root.classList.toggle("live-empty", empty);
+  const digits = empty ? [] : digitsOfDrawing(paper.ink(), PAPER_SIDE, PAPER_SIDE);
+  const single = digits.length === 1 ? digits[0] : null;
+  flow.showPicture(single?.picture ?? null);
+  if (network === null) return;
+  if (single) single.probabilities = probabilitiesOf(network, single.picture);
+  answer.say(empty ? { large: "", sentence: NOTHING } : answerFor(digits), single?.probabilities ?? null);
+  flow.showMaps(single && mapsOf(network, single.picture));
+  if (single) state.timer = setTimeout(() => explain(single, () => state.version === mine, state, flow), REST);
+}
+
+/** Show what the answer rests on. */
+async function explain({ picture, probabilities }, isWanted, { network }, flow) {
+  const digit = probabilities.indexOf(Math.max(...probabilities));
+  const found = await occlusion(network, picture, digit, isWanted);
+  if (found === null) return;
+  const { where, after } = worstOf(found);
+  flow.showFalls(picture, fallsOf(found), `Covered ${where}, the ${digit} keeps ${inPercent(after)}.`);
+}
+
+function listen(parts, choices, use, link) {
+  const { root, find, state, paper } = parts;
+  const act = (change) => () => {
+    state.placeholder = false;
+    state.drawing = null;
+    change();
+  };
+  const [undo, clear] = [act(() => paper.undo()), act(() => paper.clear())];
+  find("canvas").addEventListener("pointerdown", act(() => undefined), { capture: true });
+  find("paper").addEventListener("pointerdown", () => state.placeholder && paper.clear(), { capture: true });
+  find("undo").addEventListener("click", undo);
+  find("clear").addEventListener("click", clear);
+  for (const button of root.querySelectorAll(".live-sample")) {
+    button.addEventListener("click", () => drawExample(parts, Number(button.textContent)));
+  }
+  root.addEventListener("keydown", (event) => onKey(event, parts, { undo, clear }));
+  root.querySelectorAll(".live-choice input").forEach((radio, n) => {
+    radio.addEventListener("change", () => use(choices[n].load()));
+  });
+  find("link").hidden = !link;
+  find("link").addEventListener("click", () => copyLink(parts));
+  if (link) addEventListener("hashchange", () => state.alive && openLink(paper));
+}
+
+function onKey(event, parts, { undo, clear }) {
+  if (event.target.matches("input, select") || event.altKey || event.metaKey) return;
+  const undoes = event.key === "Backspace" || (event.ctrlKey && event.key === "z");
+  if (undoes) undo();
+  else if (event.ctrlKey) return;
+  else if (["Escape", "Delete"].includes(event.key)) clear();
+  else if (/^\d$/.test(event.key)) drawExample(parts, Number(event.key));
+  else return;
+  event.preventDefault();
+  event.stopPropagation();
+}
+
+/** Draw an example, point by point unless the visitor wants no motion. */
+function drawExample({ state, paper }, digit) {
+  const strokes = sample(digit);
+  const mine = (state.drawing = {});
+  state.placeholder = false;
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return paper.show(strokes);
+  const began = performance.now();
+  const step = () => {
+    if (state.drawing !== mine || !state.alive) return;
+    const share = Math.min(1, (performance.now() - began) / DRAWING_TIME);
+    paper.show(beginningOf(strokes, share));
+    if (share < 1) requestAnimationFrame(step);
+  };
+  step();
+}
+
+/** Return the first `share` of the points of all strokes. */
+function beginningOf(strokes, share) {
+  const total = strokes.reduce((sum, stroke) => sum + stroke.length, 0);
+  let left = Math.max(1, Math.round(share * total));
+  return strokes.flatMap((stroke) => {
+    const part = stroke.slice(0, Math.max(0, left));
+    left -= stroke.length;
+    return part.length ? [part] : [];
+  });
+}
+
+/** Put the drawing into the page's address and the address into the clipboard. */
+async function copyLink({ paper, find }) {
+  if (!paper.strokes().length) return;
+  history.replaceState(null, "", fragmentOf(paper.strokes(), PAPER_SIDE));
+  const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
+  const said = copied ? "Copied" : "In the address bar";
+  Object.assign(find("linked"), { textContent: said });
+  setTimeout(() => Object.assign(find("linked"), { textContent: "" }), 4000);
+}
+
+function openLink(paper) {
+  const strokes = strokesIn(location.hash, PAPER_SIDE);
+  if (strokes !== null) paper.show(strokes);
+  return strokes !== null;
+}
+
+function build(element, choices) {
+  const root = document.createElement("section");
+  root.className = "live";
+  root.setAttribute("aria-label", "A network reads what you draw");
+  root.innerHTML = BODY;
+  const name = `live-network-${Math.random().toString(36).slice(2)}`;
+  const radio = ({ label }, n) =>
+    `<label><input type="radio" name="${name}" ${n === 0 ? "checked" : ""}> <span>${label}</span></label>`;
+  root.querySelector(".live-choice div").innerHTML = choices.map(radio).join("");
+  root.querySelector(".live-choice").hidden = choices.length < 2;
+  element.replaceChildren(root);
+  return root;
+}
+
+const SAMPLES = Array.from({ length: 10 }, (_, digit) => {
+  return `<button type="button" class="live-sample" aria-label="Example ${digit}">${digit}</button>`;
+}).join("");
+
+const BODY = `
+<fieldset class="live-choice"><legend>Network</legend><div></div></fieldset>
+<div class="live-board">
+  <div class="live-draw">
+    <p class="live-title">You draw</p>
+    <div class="live-paper">
+      <canvas class="live-canvas" width="${PAPER_SIDE}" height="${PAPER_SIDE}" tabindex="0" role="application"
+        aria-label="Drawing pad: draw one digit with mouse, finger or pen, or press a key from 0 to 9 for an example.
+        Backspace takes back a stroke, Escape clears the pad." data-lm-suppress-shortcuts="true"></canvas>
+      <p class="live-hint" aria-hidden="true">Draw a digit here</p>
+    </div>
+    <div class="live-tools">
+      <button type="button" class="live-undo">Undo</button>
+      <button type="button" class="live-clear">Clear</button>
+      <button type="button" class="live-link">Copy link</button>
+      <span class="live-linked" role="status"></span>
+    </div>
+    <div class="live-samples" role="group" aria-label="Examples">${SAMPLES}</div>
+  </div>
+  <div class="live-flow"></div>
+  <div class="live-answer"></div>
+</div>
+<div class="live-origin"></div>`;

@@ -1,0 +1,89 @@
+/** "Where a number comes from": the patch under the pointer, the filter, their products, and the steps to one number. */
+
+import { inNumbers, stepsOf } from "./words.js";
+
+const [NEGATIVE, POSITIVE] = ["213, 94, 0", "0, 114, 178"];
+
+/**
+ * Build the panel inside `element`. `choose({stage, channel, row, column})` is called when the visitor moves a slider.
+ * Returns {setStages(stages), show(chosen, limits, origin, say)}; stages are [{name, count}].
+ */
+export function createOrigin(element, choose) {
+  element.innerHTML = BODY;
+  const find = (name) => element.querySelector(`.origin-${name}`);
+  const names = ["stage", "channel", "row", "column"];
+  const controls = Object.fromEntries(names.map((name) => [name, find(name)]));
+  const read = () => Object.fromEntries(names.map((name) => [name, Number(controls[name].value)]));
+  for (const name of names) controls[name].addEventListener("input", () => choose(read()));
+  return {
+    setStages: (stages) => controls.stage.replaceChildren(...stages.map(({ name, value }) => new Option(name, value))),
+    show: (chosen, most, origin) => {
+      for (const name of names) {
+        if (name !== "stage") controls[name].max = most[name];
+        controls[name].value = chosen[name];
+        if (name !== "stage") sayPlace(controls[name], `${chosen[name] + 1}`, `${most[name] + 1}`);
+      }
+      showSteps(find, origin);
+    },
+  };
+}
+
+/** Count from 1 for people. */
+function sayPlace(slider, number, most) {
+  slider.setAttribute("aria-valuetext", `${number} of ${most}`);
+  slider.nextElementSibling.textContent = number;
+}
+
+function showSteps(find, origin) {
+  const strongest = strongestOf(origin);
+  const { patch, filter, products, sum } = origin.inputs[strongest];
+  showGrid(find("patch"), patch, origin.size);
+  showGrid(find("filter"), filter, origin.size);
+  showGrid(find("products"), products, origin.size);
+  find("which").textContent =
+    origin.inputs.length === 1 ? "" : `Shown: input map ${strongest + 1}, whose products count most (${inNumbers(sum)}).`;
+  const items = stepsOf(origin).flatMap(([name, text]) => [labelled("dt", name), labelled("dd", text)]);
+  find("steps").replaceChildren(...items);
+  find("value").textContent = inNumbers(Math.max(origin.value, 0));
+}
+
+/** Return the number of the input map whose products have the largest sum, with either sign. */
+export function strongestOf({ inputs }) {
+  const sizes = inputs.map(({ sum }) => Math.abs(sum));
+  return sizes.indexOf(Math.max(...sizes));
+}
+
+function labelled(kind, text) {
+  return Object.assign(document.createElement(kind), { textContent: text });
+}
+
+/** Show numbers in a square: blue where they are positive, orange where they are negative. */
+function showGrid(grid, values, size) {
+  const largest = Math.max(1e-6, ...values.map(Math.abs));
+  if (grid.childElementCount !== values.length) grid.replaceChildren(...values.map(() => document.createElement("span")));
+  grid.style.setProperty("--origin-size", size);
+  values.forEach((value, n) => {
+    const cell = grid.children[n];
+    cell.textContent = inNumbers(value, Math.abs(value) >= 10 ? 0 : 1);
+    cell.style.backgroundColor = `rgba(${value < 0 ? NEGATIVE : POSITIVE}, ${(0.5 * Math.abs(value)) / largest})`;
+  });
+}
+
+const BODY = `
+<p class="live-title">Where one number comes from</p>
+<div class="origin-controls">
+  <label>Layer <select class="origin-stage"></select></label>
+  <label>Map <input type="range" class="origin-channel" min="0" step="1"><output aria-hidden="true"></output></label>
+  <label>Row <input type="range" class="origin-row" min="0" step="1"><output aria-hidden="true"></output></label>
+  <label>Column <input type="range" class="origin-column" min="0" step="1"><output aria-hidden="true"></output></label>
+</div>
+<div class="origin-shown">
+  <figure aria-hidden="true"><div class="origin-grid origin-patch"></div><figcaption>patch</figcaption></figure>
+  <span aria-hidden="true">×</span>
+  <figure aria-hidden="true"><div class="origin-grid origin-filter"></div><figcaption>filter</figcaption></figure>
+  <span aria-hidden="true">=</span>
+  <figure aria-hidden="true"><div class="origin-grid origin-products"></div><figcaption>products</figcaption></figure>
+  <dl class="origin-steps"></dl>
+  <p class="origin-result"><span class="origin-value"></span> in the map</p>
+</div>
+<p class="origin-which"></p>`;
