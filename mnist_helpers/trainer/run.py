@@ -160,6 +160,7 @@ class Run:
         """Return to the step at which `state` was taken. Raises CourseError if it does not fit this run."""
         try:
             self.check_state(state)
+            state = state | {"optimizer": run_state.with_own_settings(state["optimizer"], self.optimizer)}
             for name in ("model", "average", "optimizer", "schedule"):
                 getattr(self, name).load_state_dict(state[name])
             self.step, self.order_state = state["step"], state["order_state"]
