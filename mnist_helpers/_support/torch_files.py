@@ -13,6 +13,8 @@ import torch
 from mnist_helpers import CourseError
 from mnist_helpers._support.regular_files import check_file
 
+# Settings of an optimizer that differ from step to step, or from device to device
+OWN_SETTINGS = {"lr": 0.0, "foreach": None, "fused": None, "capturable": False}
 LARGEST = 1_000_000_000  # bytes; the course's checkpoints have less than 10,000,000
 
 
@@ -93,5 +95,12 @@ def fits_optimizer(found: Any, optimizer: torch.optim.Optimizer) -> bool:
         parameter.grad = torch.zeros_like(parameter)
     trial.step()
     expected = trial.state_dict()
-    known = same_structure(found, expected) or same_structure(found, expected | {"state": {}})
-    return known and is_finite(found)
+    settings = [[group | OWN_SETTINGS for group in state["param_groups"]] for state in (found, expected)]
+    known = same_structure(found["state"], expected["state"]) or found["state"] == {}
+    return known and same_structure(*settings) and is_finite(found) and all(map(_has_rate, found["param_groups"]))
+
+
+def _has_rate(group: dict[str, Any]) -> bool:
+    """Return whether the learning rate of a group is a number, or the tensor of one, as on a GPU."""
+    rate = group["lr"]
+    return type(rate) in (int, float) or (isinstance(rate, torch.Tensor) and rate.shape == ())

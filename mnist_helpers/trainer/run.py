@@ -178,6 +178,7 @@ class Run:
         """Return to the step at which `state` was taken. Raises CourseError if it does not fit this run."""
         try:
             self.check_state(state)
+            state = state | {"optimizer": run_state.with_own_settings(state["optimizer"], self.optimizer)}
             for name in ("model", "average", "optimizer", "schedule"):
                 getattr(self, name).load_state_dict(state[name])
             self.step, self.order_state = state["step"], state["order_state"]
@@ -191,8 +192,7 @@ class Run:
 
     def check_state(self, state: dict[str, Any]) -> None:
         """Raise ValueError for a state that would load and fail later, or train on without a word."""
-        state, expected = map(run_state.with_plain_rates, (state, self.state()))
-        step = state["step"]
+        step, expected = state["step"], self.state()
         if type(step) is not int or not 0 <= step <= self.steps:
             raise ValueError
         recorded = (divmod(each, self.batches) for each in range(step) if each % self.batches % LOG_INTERVAL == 0)

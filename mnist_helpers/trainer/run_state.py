@@ -4,24 +4,11 @@ from typing import Any
 
 import torch
 
-from mnist_helpers._support.torch_files import fits_optimizer, is_finite, same_structure
+from mnist_helpers._support.torch_files import OWN_SETTINGS, fits_optimizer, is_finite, same_structure
 
 NUMPY_KEYS = 624  # numbers in the state of NumPy's generator, whose position among them NumPy does not check
+ROUNDING = 1e-6  # of a learning rate that a GPU keeps in 32 bits
 MOVING = {"last_epoch": 0, "_step_count": 0, "_last_lr": []}  # what changes in a schedule from step to step
-
-
-def with_plain_rates(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy in which learning rates are numbers; after a captured step on a GPU they are tensors."""
-    optimizer, schedule = state["optimizer"], state["schedule"]
-    groups = [group | {"lr": _plain(group["lr"])} for group in optimizer["param_groups"]]
-    return state | {
-        "optimizer": optimizer | {"param_groups": groups},
-        "schedule": schedule | {"_last_lr": [_plain(rate) for rate in schedule["_last_lr"]]},
-    }
-
-
-def _plain(rate: Any) -> Any:
-    return rate.item() if isinstance(rate, torch.Tensor) else rate
 
 
 def networks_fit(state: dict[str, Any], expected: dict[str, Any]) -> bool:
@@ -32,25 +19,30 @@ def networks_fit(state: dict[str, Any], expected: dict[str, Any]) -> bool:
 
 def optimizer_fits(state: dict[str, Any], expected: dict[str, Any], optimizer: torch.optim.Optimizer) -> bool:
     """Return whether the optimizer has the settings of the run, and finite numbers for each weight."""
-    settings = [[group | {"lr": 0} for group in each["optimizer"]["param_groups"]] for each in (state, expected)]
+    settings = [[group | OWN_SETTINGS for group in each["optimizer"]["param_groups"]] for each in (state, expected)]
     return fits_optimizer(state["optimizer"], optimizer) and settings[0] == settings[1]
+
+
+def with_own_settings(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Return the state of an optimizer on any device with the settings that `optimizer` needs on its own."""
+    groups = [
+        saved | {name: own[name] for name in OWN_SETTINGS.keys() & own.keys()} | {"lr": float(saved["lr"])}
+        for saved, own in zip(state["param_groups"], optimizer.param_groups)
+    ]
+    return state | {"param_groups": groups}
 
 
 def schedule_fits(state: dict[str, Any], expected: dict[str, Any]) -> bool:
     """Return whether the schedule is that of the run at this step, and the optimizer has its learning rates."""
     step, schedule, groups = state["step"], state["schedule"], state["optimizer"]["param_groups"]
-    rates = [group["lr"] for group in groups]
+    rates, last = ([float(rate) for rate in found] for found in ([g["lr"] for g in groups], schedule["_last_lr"]))
+    peaks = [group.get("max_lr", group["initial_lr"]) for group in groups]
     return (
-        same_structure(schedule, expected["schedule"])
+        same_structure(schedule | MOVING, expected["schedule"] | MOVING)
         and schedule | MOVING == expected["schedule"] | MOVING
-        and (schedule["last_epoch"], schedule["_step_count"], schedule["_last_lr"]) == (step, step + 1, rates)
-        and all(abs(rate) <= _highest(group) for rate, group in zip(rates, groups))
+        and (schedule["last_epoch"], schedule["_step_count"], last) == (step, step + 1, rates)
+        and all(abs(rate) <= peak * (1 + ROUNDING) for rate, peak in zip(rates, peaks))
     )
-
-
-def _highest(group: dict[str, Any]) -> float:
-    """Return the highest learning rate of a group of weights; a captured step rounds it to 32 bits."""
-    return (1 + 1e-6) * group.get("max_lr", group["initial_lr"])
 
 
 def history_fits(history: dict[str, list], examples: list[int], epochs: int) -> bool:

@@ -48,16 +48,16 @@ class FolderHandler(SimpleHTTPRequestHandler):
         return False
 
     def send_head(self):
-        return super().send_head() if self._is_inside() else self.send_error(HTTPStatus.NOT_FOUND)
+        return self.send_error(HTTPStatus.NOT_FOUND) if self.asked_file() is None else super().send_head()
 
-    def _is_inside(self) -> bool:
-        """Return whether the path that was asked for, or the page of the folder there, lies in `directory`."""
+    def asked_file(self) -> Path | None:
+        """Return the file or folder that is asked for; None if it, or the page of the folder, is not in `directory`."""
         try:
-            path = Path(self.translate_path(self.path))
-            files = path, path / "index.html", path / "index.htm"
-            return all(file.resolve().is_relative_to(Path(self.directory).resolve()) for file in files)
+            file = Path(self.translate_path(self.path)).resolve()
+            pages = file, (file / "index.html").resolve(), (file / "index.htm").resolve()
+            return file if all(page.is_relative_to(Path(self.directory).resolve()) for page in pages) else None
         except (OSError, RuntimeError, ValueError):  # circular links or a null byte in the path
-            return False
+            return None
 
     def list_directory(self, path):
         self.send_error(HTTPStatus.NOT_FOUND)

@@ -141,6 +141,7 @@ ALTERED = {  # the way to a part of the state, and what is put there
     "another count": (["schedule", "_step_count"], lambda part: 1),
     "a rate of nan": (["optimizer", "param_groups", 0, "lr"], lambda part: NAN),
     "a rate in words": (["optimizer", "param_groups", 0, "lr"], lambda part: "high"),
+    "many rates": (["optimizer", "param_groups", 0, "lr"], lambda part: torch.full((3,), part)),
     "another eps": (["optimizer", "param_groups", 0, "eps"], lambda part: 1.0),
     "other betas": (["optimizer", "param_groups", 0, "betas"], lambda part: (0.1, 0.1)),
     "no state of the optimizer for a weight": (["optimizer", "state"], lambda part: {1: part[1]}),
@@ -174,6 +175,19 @@ def test_a_whole_checkpoint_with_altered_contents_is_refused(kind, tmp_path, mon
     killed_at_step_3(tmp_path, monkeypatch)
     torch.save(alter(state_of(tmp_path), *ALTERED[kind]), tmp_path / "checkpoint.pt")
     assert_refused(command(tmp_path, "--resume"), tmp_path, capsys, "checkpoint")
+
+
+def test_a_checkpoint_that_a_gpu_wrote_goes_on_here(tmp_path, monkeypatch):
+    """There the learning rate is a tensor, and the optimizer has other settings."""
+    killed_at_step_3(tmp_path, monkeypatch)
+    state = state_of(tmp_path)
+    (group,) = state["optimizer"]["param_groups"]
+    rate = torch.tensor(group["lr"])
+    group |= {"lr": rate, "fused": True, "capturable": True}
+    state["schedule"]["_last_lr"] = [rate.clone()]
+    state["random_state"]["device"] = torch.zeros(16, dtype=torch.uint8)
+    torch.save(state, tmp_path / "checkpoint.pt")
+    assert train.main(command(tmp_path, "--resume")) == 0
 
 
 def test_a_finished_run_without_the_results_of_its_epochs_is_refused(tmp_path, capsys):
