@@ -177,6 +177,7 @@ class Run:
         """Return to the step at which `state` was taken. Raises CourseError if it does not fit this run."""
         try:
             self.check_state(state)
+            self.adapt(state["optimizer"]["param_groups"])
             for name in ("model", "average", "optimizer", "schedule"):
                 getattr(self, name).load_state_dict(state[name])
             self.step, self.order_state = state["step"], state["order_state"]
@@ -187,6 +188,13 @@ class Run:
             set_random_state(state["random_state"], self.images.device)
         except Exception:  # values of another kind or size raise errors of many kinds
             raise CourseError("the checkpoint does not fit this run; choose another folder.") from None
+
+    def adapt(self, groups: list[dict[str, Any]]) -> None:
+        """Change the optimizer's saved options, which may be of another device, into those of this one."""
+        for saved, own in zip(groups, self.optimizer.param_groups):
+            saved.update({name: own[name] for name in ("fused", "capturable") if name in own})
+            if isinstance(saved["lr"], torch.Tensor):
+                saved["lr"] = saved["lr"].to(self.images.device)
 
     def check_state(self, state: dict[str, Any]) -> None:
         """Raise ValueError for a step or a schedule that would load, and fail later."""
