@@ -11,9 +11,8 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from mnist_helpers import CourseError
+from mnist_helpers import CourseError, cuda_graph
 from mnist_helpers.augment import ShiftAverage, random_affine, random_shift
-from mnist_helpers.cuda_graph import CapturedStep, update_average
 from mnist_helpers.data import Pair
 from mnist_helpers.network import FIVE_BLOCKS, FOUR_BLOCKS, TWO_BLOCKS, ConvNet, Net
 from mnist_helpers.training import seed_all
@@ -148,7 +147,7 @@ def train_step(
 ) -> torch.Tensor:
     """Augment a batch, change the weights of `model` by it and move their average; return the loss."""
     loss = train_batch(recipe, model, optimizer, augment(recipe, images), labels)
-    update_average(average, model)
+    cuda_graph.update_average(average, model)
     return loss
 
 
@@ -166,7 +165,7 @@ def train(recipe: Recipe, images: torch.Tensor, labels: torch.Tensor, seed: int,
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
     step: Callable[..., torch.Tensor] = partial(train_step, recipe, model, optimizer, average)
     if images.is_cuda:
-        step = CapturedStep(step, model, optimizer, average, recipe.batch_size)
+        step = cuda_graph.CapturedStep(step, model, optimizer, average, recipe.batch_size)
     model.train()
     for number, batch in enumerate(all_batches(recipe, images, labels), start=1):
         step(*batch)

@@ -26,10 +26,16 @@ def optimizer_fits(state: dict[str, Any], expected: dict[str, Any], optimizer: t
 def with_own_settings(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Return the state of an optimizer on any device with the settings that `optimizer` needs on its own."""
     groups = [
-        saved | {name: own[name] for name in OWN_SETTINGS.keys() & own.keys()} | {"lr": float(saved["lr"])}
+        saved | {name: own[name] for name in OWN_SETTINGS.keys() & own.keys()} | {"lr": _own_rate(saved["lr"], own)}
         for saved, own in zip(state["param_groups"], optimizer.param_groups)
     ]
     return state | {"param_groups": groups}
+
+
+def _own_rate(rate: Any, group: dict[str, Any]) -> Any:
+    """Return a saved learning rate for a group of weights: a tensor stays one on a GPU, where steps are captured."""
+    on_gpu = isinstance(rate, torch.Tensor) and group["fused"]
+    return rate.to(group["params"][0].device) if on_gpu else float(rate)
 
 
 def schedule_fits(state: dict[str, Any], expected: dict[str, Any]) -> bool:

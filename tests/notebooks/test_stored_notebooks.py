@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-from mnist_helpers import export, network, recipes, timing, training
+from mnist_helpers import cuda_graph, export, network, recipes, timing, training
 from tests.notebooks import cell_ids, notebook_checks, prose_numbers, stored_outputs
 
 CHAPTERS = {  # missing ones fail, new ones join
@@ -43,9 +43,12 @@ def test_notebook_is_stored_as_it_should_be(notebooks, name, check):
         ("04_training", training, "evaluate"),
         ("07_improving", network, "block"),
         ("07_improving", recipes, "train_batch"),
+        ("07_improving", recipes, "train_step"),
         ("07_improving", recipes, "train"),
         ("08_speed", timing, "interleaved"),
         ("08_speed", timing, "speedups"),
+        ("08_speed", cuda_graph, "warm_up"),
+        ("08_speed", cuda_graph, "captured"),
         ("09_deployment", export, "FromPixels"),
     ],
 )

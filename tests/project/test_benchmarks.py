@@ -180,3 +180,20 @@ def test_the_committed_rows_have_the_recipes_seeds_and_runs_that_they_name(bench
         for name, row in results[section].items():
             assert row["recipe"] == rows[name]["recipe"] and 0 <= row["run"] < len(results["runs"])
             assert list(row.get("validation_correct") or row["each_correct"]) == [str(n) for n in results["seeds"]]
+
+
+def test_without_a_gpu_its_benchmark_ends_with_one_sentence_and_writes_nothing(monkeypatch):
+    gpu = __import__("gpu")
+    written = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(gpu.results_file, "write_results", lambda *_, **results: written.append(results))
+    with pytest.raises(SystemExit, match=r"^[^.]+gpu\.py [^.]+ finds none; [^.]+\.$"):
+        gpu.main()
+    assert not written
+
+
+def test_the_benchmark_of_gpus_prints_a_row_a_recipe():
+    gpu = __import__("gpu")
+    runs = {name: {way: {"seconds": 0.5} for way in ("eager", "captured")} for name in ("fast", "good")}
+    rows = rows_of(gpu.table(runs))
+    assert list(rows)[2:] == ["fast", "good"] and rows[""] == ["eager", "captured"] and rows["good"] == ["0.5", "0.5"]

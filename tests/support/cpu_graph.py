@@ -18,6 +18,11 @@ def tensors(tree):
     return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
 
 
+def chooses_by_truth(indices):
+    """Return whether an index holds truth values: how many of them are true is read back from a GPU."""
+    return any(index is not None and index.dtype == torch.bool for index in indices)
+
+
 class Graph(TorchDispatchMode):
     """Stands in for torch.cuda.CUDAGraph; while it is entered, it records."""
 
@@ -28,7 +33,7 @@ class Graph(TorchDispatchMode):
         self.calls, self.before = [], {}
 
     def __torch_dispatch__(self, function, types, arguments=(), options=None):
-        if function in READS_BACK:
+        if function in READS_BACK or function is torch.ops.aten.index.Tensor and chooses_by_truth(arguments[1]):
             raise RuntimeError("operation not permitted when stream is capturing")
         given = tensors((arguments, options))
         for tensor in given:  # whatever it may change is put back when the capture ends

@@ -4,13 +4,17 @@ What needs a GPU is in test_gpu.py.
 """
 
 from dataclasses import replace
+from functools import partial
 
+import nbformat
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.optim import SGD, AdamW
 from torch.optim.swa_utils import AveragedModel
 
 from mnist_helpers import cuda_graph, recipes
+from mnist_helpers._support.paths import NOTEBOOKS
 from mnist_helpers.cuda_graph import CapturedStep, captured, update_average
 from mnist_helpers.recipes import RECIPES
 from mnist_helpers.trainer.run import Run
@@ -23,10 +27,9 @@ from tests.support.trainer import assert_same
 def on_a_pretended_gpu(monkeypatch):
     """Capture on the processor, with the optimizers that recipes.make_optimizer makes on a GPU."""
     cpu_graph.pretend(monkeypatch)
-    adamw, sgd = torch.optim.AdamW, torch.optim.SGD
     fused = {"fused": True}
-    monkeypatch.setattr(torch.optim, "AdamW", lambda *a, **o: adamw(*a, **o | fused | {"capturable": True}))
-    monkeypatch.setattr(torch.optim, "SGD", lambda *a, **o: sgd(*a, **o | fused))
+    monkeypatch.setattr(torch.optim, "AdamW", lambda *a, **o: AdamW(*a, **o | fused | {"capturable": True}))
+    monkeypatch.setattr(torch.optim, "SGD", lambda *a, **o: SGD(*a, **o | fused))
 
 
 class Uncaptured(CapturedStep):
@@ -65,7 +68,7 @@ def weights(model):
 def test_a_captured_step_trains_bit_for_bit_what_the_step_does(name, gpu_images, labels, monkeypatch):
     """Augmentation, dropout, smoothing, schedule, optimizer and average, and a smaller batch at the end of an epoch."""
     with monkeypatch.context() as patch:
-        patch.setattr(recipes, "CapturedStep", Uncaptured)
+        patch.setattr(cuda_graph, "CapturedStep", Uncaptured)
         expected = recipes.train(small(name), gpu_images, labels, seed=3)
     drawn_next, calls, real = torch.rand(1), [], recipes.train_step
     monkeypatch.setattr(recipes, "train_step", lambda *parts: calls.append(len(parts[-1])) or real(*parts))
@@ -90,6 +93,25 @@ def test_a_run_stopped_after_any_step_continues_bit_for_bit(name, gpu_images, la
             pass
         torch.save(resumed.state(), tmp_path / "resumed.pt")
         assert_same(torch.load(tmp_path / "resumed.pt", weights_only=True), expected)
+
+
+@pytest.mark.parametrize("name", ["fast", "report"])
+def test_a_checkpoint_of_the_processor_continues_on_a_gpu(name, images, gpu_images, labels, monkeypatch):
+    """Its optimizer was another one: not fused, and not to be captured."""
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.optim, "AdamW", AdamW)
+        patch.setattr(torch.optim, "SGD", SGD)
+        before = Run(small(name), images, labels, seed=3)
+        for _ in zip(range(3), before.train()):
+            pass
+    after = Run(small(name), gpu_images, labels, seed=3)
+    expected = {**after.optimizer.param_groups[0], "params": None}
+    after.restore(before.state())
+    found = {**after.optimizer.param_groups[0], "params": None}
+    assert {key: found[key] for key in found if "lr" not in key} == {k: v for k, v in expected.items() if "lr" not in k}
+    for _ in after.train():
+        pass
+    assert after.update.replay is not None and isinstance(after.optimizer.param_groups[0]["lr"], torch.Tensor)
 
 
 def test_a_run_captures_on_a_gpu_unless_told_otherwise(gpu_images, images, labels):
@@ -145,7 +167,7 @@ def test_a_step_that_no_graph_can_hold_is_refused_in_one_sentence(step, images, 
     average = AveragedModel(model)
     average.n_averaged += 1
     parts = model, recipes.make_optimizer(recipe, model), average
-    wrong = CapturedStep(recipes.partial(step, *parts), *parts, batch_size=10)
+    wrong = CapturedStep(partial(step, *parts), *parts, batch_size=10)
     with refused("cannot capture", "not permitted", "--no-graph"):
         wrong(images[:10], labels[:10])
 
@@ -158,7 +180,7 @@ def test_the_graph_reads_the_rate_that_the_schedule_writes(images, labels):
     schedule = recipes.make_schedule(recipe, optimizer, 12)
     average = AveragedModel(model, multi_avg_fn=lambda *_: None)
     step = CapturedStep(
-        recipes.partial(recipes.train_step, recipe, model, optimizer, average), model, optimizer, average, batch_size=92
+        partial(recipes.train_step, recipe, model, optimizer, average), model, optimizer, average, batch_size=92
     )
     rates = []
     for _ in range(4):
@@ -176,3 +198,28 @@ def test_an_average_outside_a_capture_is_torchs():
         update_average(averages[0], new)
         averages[1].update_parameters(new)
     assert_same(averages[0].state_dict(), averages[1].state_dict())
+
+
+def broken_step(kept):
+    """The step of the exercise in chapter 08, with those of its three impossible lines that are to be kept."""
+    notebook = nbformat.read(NOTEBOOKS / "08_speed.ipynb", as_version=4)
+    (source,) = (cell.source for cell in notebook.cells if cell.id == "capture-broken")
+    lines = source.splitlines()
+    for number in {4, 6, 11} - kept:
+        lines[number] = "    if True:" if number == 6 else ""
+    names = {"torch": torch, "F": F}
+    exec("\n".join([*lines, "    return labels.sum()"]), names)
+    return names["step"]
+
+
+@pytest.mark.parametrize("kept", [set(), {4}, {6}, {11}])
+def test_the_three_lines_of_the_exercise_and_no_other_make_a_capture_impossible(kept, images, labels):
+    model = recipes.build(RECIPES["report"])
+    optimizer = recipes.make_optimizer(RECIPES["report"], model)
+    step = partial(broken_step(kept), model, optimizer, torch.tensor(0.5), [])
+    step(images[:20], labels[:20])  # makes the optimizer's state
+    if kept:
+        with pytest.raises(RuntimeError, match="not permitted"):
+            captured(step, [images[:20], labels[:20]], [])
+    else:
+        captured(step, [images[:20], labels[:20]], [])(images[20:40], labels[20:40])
