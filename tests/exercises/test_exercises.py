@@ -19,7 +19,7 @@ import torch
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.paths import NOTEBOOKS
-from mnist_helpers.exercises import core, progress_file
+from mnist_helpers.exercises import core, isolation, progress_file
 from mnist_helpers.exercises.core import CORRECT, NOT_ATTEMPTED, NOT_YET, Exercise, verdict
 from mnist_helpers.network import Net
 from tests.exercises.mutants import CHAPTERS, examine
@@ -27,6 +27,12 @@ from tests.exercises.mutants import CHAPTERS, examine
 TABLES = {name: importlib.import_module(f"tests.exercises.{name}") for name in CHAPTERS}
 ALL = [(name, exercise.name) for name, table in TABLES.items() for exercise in table.exercises]
 every_exercise = pytest.mark.parametrize("chapter, name", ALL)
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    """Thousands of forks would take minutes; test_isolation.py has the checks in a copy of the process."""
+    monkeypatch.setattr(isolation, "can_fork", lambda: False)
 
 
 @pytest.fixture
