@@ -53,9 +53,9 @@ clean:  ## remove .venv and what the commands wrote; your progress in the exerci
 # For authors and instructors: the students' copy (make handout) ends above this line
 
 NOTEBOOKS ?=
-MADE := handout answers site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+MADE := handout answers grades site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: check test test-all site site-serve run handout answers model pictures
+.PHONY: check test test-all site site-serve run handout answers grade model pictures
 
 check: .venv/.dev-installed  ## in about a minute: style, types, helpers and exercises
 	$(PY) -m ruff check .
@@ -86,6 +86,9 @@ handout: .venv/.dev-installed  ## copy the course for students: outputs cleared,
 
 answers: .venv/.dev-installed  ## solve every exercise and run the notebooks with the solutions
 	$(PY) tools/copies.py answers
+
+grade: .venv/.installed  ## grade submitted notebooks, into grades/: make grade SUBMISSIONS=folder
+	$(PY) tools/grade.py $(if $(SUBMISSIONS),"$(SUBMISSIONS)") $(GRADE)
 
 model: .venv/.installed  ## export the networks that the site shows and the command uses, measure them, write the model card
 	$(PY) tools/train_model.py

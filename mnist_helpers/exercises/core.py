@@ -198,7 +198,7 @@ def fill_caches(checker: Callable) -> None:
     """
     for name in checker.__code__.co_names:
         function = checker.__globals__.get(name)
-        if hasattr(function, "cache_info") and not _needs_arguments(function):
+        if function is not None and hasattr(function, "cache_info") and not _needs_arguments(function):
             function()
 
 

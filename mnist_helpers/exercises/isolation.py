@@ -126,6 +126,7 @@ def _ended(process: int) -> int:
 def _be_the_copy(judge: Callable[[], State], sender: int) -> None:
     """Judge in the copy of the process, send the verdict, and end. Never returns."""
     leave, write, dumps, printed = os._exit, os.write, json.dumps, Printed()  # a student may replace them
+    message: list[str | None]
     try:
         os.setpgid(0, 0)
         _settle(printed)
@@ -144,7 +145,7 @@ def _be_the_copy(judge: Callable[[], State], sender: int) -> None:
 def _settle(printed: Printed) -> None:
     """Prepare the copy of the process: one thread, limited memory, no input, and output that is collected."""
     torch.set_num_threads(1)
-    torch.set_num_threads = lambda number: None  # more could hang after a fork
+    torch.set_num_threads = lambda nthreads: None  # more could hang after a fork
     _limit_memory()
     sys.stdout = sys.stderr = printed
     faulthandler.disable()  # a crash is told in one sentence
