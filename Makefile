@@ -53,7 +53,7 @@ clean:  ## remove .venv and what the commands wrote; your progress in the exerci
 # For authors and instructors: the students' copy (make handout) ends above this line
 
 NOTEBOOKS ?=
-MADE := handout answers grades site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+MADE := handout handout.zip answers grades site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 .PHONY: check test test-all site site-serve run handout answers grade model pictures
 
@@ -81,11 +81,11 @@ site-serve: .venv/.installed  ## show the site in a browser of this machine
 run: .venv/.dev-installed  ## run the notebooks and store their outputs; NOTEBOOKS=notebooks/04_training.ipynb for one
 	$(PY) tools/run_notebooks.py $(NOTEBOOKS)
 
-handout: .venv/.dev-installed  ## copy the course for students: outputs cleared, without solutions
-	$(PY) tools/copies.py handout
+handout: .venv/.dev-installed  ## copy the course for students, without outputs and solutions; CHAPTERS="01 02" for some
+	$(PY) tools/copies.py handout $(CHAPTERS) $(CHAPTER)
 
-answers: .venv/.dev-installed  ## solve every exercise and run the notebooks with the solutions
-	$(PY) tools/copies.py answers
+answers: .venv/.dev-installed  ## solve every exercise and run the notebooks; CHAPTER=02 for one
+	$(PY) tools/copies.py answers $(CHAPTERS) $(CHAPTER)
 
 grade: .venv/.installed  ## grade submitted notebooks, into grades/: make grade SUBMISSIONS=folder
 	$(PY) tools/grade.py $(if $(SUBMISSIONS),"$(SUBMISSIONS)") $(GRADE)
