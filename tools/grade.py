@@ -1,4 +1,4 @@
-"""Grade submitted notebooks: `python tools/grade.py FOLDER`, on Linux or macOS. It changes nothing in that folder.
+"""Grade submitted notebooks: `python tools/grade.py FOLDER`, on Linux. It changes nothing in that folder.
 
 FOLDER holds a folder for each student, or notebooks whose names begin with the student's (ada_01_data.ipynb). Only
 imports and definitions of the exercise cells are run, in a process without network. The folder grades/ then has
@@ -44,12 +44,9 @@ def grade(folder: Path, target: Path, points: Points, deadline: datetime | None,
     verdicts = judge(answers_in(graded), jobs)
     rows = [row for one in found for row in rows_of(one, verdicts, points, deadline)]
     sources = {(one.student, one.chapter, name): text for one in graded for name, text in one.cells.items()}
-    by_exercise: dict[str, dict[str, str]] = {}
-    for (student, number, name), source in sources.items():
-        by_exercise.setdefault(f"{number} {name}", {})[student] = source
     with atomic_folder(target, mark="grades.csv") as new:
         report.write_table(rows, new / "grades.csv")
-        report.write_pairs(likeness.near_identical(by_exercise), new / "alike.csv")
+        report.write_pairs(copies_among(sources), new / "alike.csv")
         report.write_pages(rows, sources, new / "pages")
 
 
@@ -80,6 +77,16 @@ def judge(answers: list[Answer], jobs: int) -> dict[tuple[str, str, str], tuple[
             if len(verdicts) % 20 == 0 or len(verdicts) == len(answers):
                 print(f"{len(verdicts)} of {len(answers)} answers", flush=True)
     return verdicts
+
+
+def copies_among(sources: dict[tuple[str, str, str], str]) -> list[likeness.Pair]:
+    """Return the pairs of answers that are nearly the same, given {(student, chapter, exercise): source}."""
+    answers: dict[str, dict[str, str]] = {}
+    solutions = {}
+    for (student, chapter, name), source in sources.items():
+        answers.setdefault(f"{chapter} {name}", {})[student] = source
+        solutions[f"{chapter} {name}"] = getattr(submissions.exercises_of(chapter), name).source()
+    return likeness.near_identical(answers, solutions)
 
 
 def print_walls(walls: dict[str, bool]) -> None:

@@ -273,6 +273,12 @@ def one_hot(labels):
     resource.setrlimit(resource.RLIMIT_CPU, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     return labels
 """,
+    "a session of its own": """
+def one_hot(labels):
+    import os, time
+    os.setsid() if os.getpid() != os.getsid(0) else None
+    time.sleep(10**6)
+""",
     "the alarm ignored": """
 def one_hot(labels):
     import signal, time

@@ -29,11 +29,13 @@ def test_names_comments_and_docstrings_play_no_part():
     assert shape(ONE) == shape(RENAMED) != shape(OTHER)
 
 
-def test_only_copies_are_listed_and_short_answers_are_not():
+def test_only_copies_are_listed_and_short_or_expected_answers_are_not():
     short = "def output_size(size, kernel): return size - kernel + 1"
     answers = {"convolve": {"ada": ONE, "ben": OTHER, "cem": RENAMED}, "output_size": {"ada": short, "ben": short}}
-    [pair] = near_identical(answers)
+    solutions = {"convolve": OTHER, "output_size": "def output_size(size, kernel): return 3"}
+    [pair] = near_identical(answers, solutions)
     assert (pair.exercise, pair.one, pair.other, pair.likeness) == ("convolve", "ada", "cem", 1.0)
+    assert near_identical(answers, solutions | {"convolve": ONE}) == []
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,10 @@ MODULES = {
     *("sys", "gc", "inspect", "ctypes", "builtins", "importlib", "os", "subprocess", "socket", "signal", "traceback"),
     *("multiprocessing", "pickle", "shutil", "linecache", "faulthandler", "mnist_helpers", "grading"),
 }
-NAMES = {"eval", "exec", "compile", "globals", "locals", "vars", "open", "__import__", "setattr", "delattr", "exit"}
+NAMES = {
+    *("eval", "exec", "compile", "globals", "locals", "vars", "open", "__import__", "exit"),
+    *("getattr", "setattr", "delattr"),
+}
 ATTRIBUTES = {
     *("run_checker", "run_solution", "_getframe", "_exit", "__globals__", "__subclasses__", "__code__", "_peer"),
     *("from_file", "fromfile", "memmap"),  # native code that reads files
@@ -79,22 +82,28 @@ def _without_docstrings(tree: ast.AST) -> ast.AST:
     return tree
 
 
-def near_identical(answers: dict[str, dict[str, str]]) -> list[Pair]:
-    """Return pairs of students whose answers are alike, given {exercise: {student: source}}; the most alike first."""
+def near_identical(answers: dict[str, dict[str, str]], solutions: dict[str, str]) -> list[Pair]:
+    """Return pairs of students whose answers are alike, the most alike first.
+
+    `answers` is {exercise: {student: source}}. Answers that are short, or like the course's own in `solutions`, are
+    left out: right ones are alike by nature.
+    """
     found = []
     for exercise, sources in answers.items():
-        shapes = {student: shape(source) for student, source in sources.items()}
-        long = {student: words for student, words in shapes.items() if len(words) >= LEAST_NODES}
-        for (one, words), (other, others) in itertools.combinations(sorted(long.items()), 2):
-            if (likeness := _likeness(words, others)) >= ALIKE:
+        own = shape(solutions[exercise])
+        shapes = {student: shape(source) for student, source in sorted(sources.items())}
+        telling = {s: words for s, words in shapes.items() if len(words) >= LEAST_NODES and not _likeness(words, own)}
+        for (one, words), (other, others) in itertools.combinations(telling.items(), 2):
+            if likeness := _likeness(words, others):
                 found.append(Pair(exercise, one, other, likeness))
     return sorted(found, key=lambda pair: (-pair.likeness, pair.exercise, pair.one, pair.other))
 
 
 def _likeness(one: list[str], other: list[str]) -> float:
+    """Return how alike two shapes are, or 0 if less than ALIKE."""
     if one == other:
         return 1.0
     matcher = difflib.SequenceMatcher(None, one, other, autojunk=False)
-    if matcher.real_quick_ratio() < ALIKE or matcher.quick_ratio() < ALIKE:
+    if matcher.real_quick_ratio() < ALIKE or matcher.quick_ratio() < ALIKE or matcher.ratio() < ALIKE:
         return 0.0
     return matcher.ratio()

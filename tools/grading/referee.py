@@ -5,6 +5,7 @@ import inspect
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,7 +23,7 @@ from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 from grading import peers, submissions, wire
 from mnist_helpers._support.paths import COURSE, PACKAGE
 from mnist_helpers.exercises import core
-from mnist_helpers.exercises.core import NOT_ATTEMPTED, NOT_YET
+from mnist_helpers.exercises.core import NOT_YET
 
 ROOM = Path(__file__).parent
 SLOWER = 2  # the time limit of an exercise is multiplied by this: calls cross two processes, and the machine is busy
@@ -213,7 +214,8 @@ class Court:
             _be_the_judge(answer, stream, seconds, sender)
         stream.close()
         os.close(sender)
-        return Case(answer, receiver, process, sandbox, time.monotonic() + seconds + GRACE)
+        work = Path(self.folder.name, "work", str(sandbox))
+        return Case(answer, receiver, process, sandbox, work, time.monotonic() + seconds + GRACE)
 
 
 def _be_the_judge(answer: Answer, stream: socket.socket, seconds: float, sender: int) -> None:
@@ -235,18 +237,19 @@ class Case:
     receiver: int
     judge: int  # numbers of processes
     sandbox: int
+    work: Path  # what the answer wrote
     deadline: float
 
     def end(self, in_time: bool) -> tuple[str, str]:
         """End both processes, and return the state and the reason."""
         content = os.read(self.receiver, 65536) if in_time else b""
         os.close(self.receiver)
-        for process in (self.sandbox, self.judge):
-            for kill in (os.killpg, os.kill) if process == self.sandbox else (os.kill,):
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    kill(process, signal.SIGKILL)
+        for kill, process in [(os.killpg, self.sandbox), (os.kill, self.judge)]:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                kill(process, signal.SIGKILL)
         os.waitpid(self.judge, 0)
+        shutil.rmtree(self.work, ignore_errors=True)
         if not content:
             return NOT_YET, "the check did not end in time, or broke off: look at it by hand."
         state, reason = json.loads(content)
-        return (NOT_ATTEMPTED if state == NOT_ATTEMPTED else state), reason
+        return state, reason

@@ -126,6 +126,9 @@ def keeper(stream: socket.socket, folder: Path, readable: list[str]) -> None:
     """Make the walls that need a process of their own, and start the process that runs the function. Never returns."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
+    walls.end_with_parent()
+    work = folder / str(os.getpid())  # the referee removes it
+    work.mkdir()
     walls.separate()
     process = os.fork()
     if process:
@@ -133,7 +136,7 @@ def keeper(stream: socket.socket, folder: Path, readable: list[str]) -> None:
         os.waitpid(process, 0)
         os._exit(0)
     try:
-        work = Path(tempfile.mkdtemp(dir=folder))
+        walls.end_with_parent()
         os.chdir(work)
         tempfile.tempdir = str(work)
         walls.silence()

@@ -7,6 +7,7 @@ that do not have them: it stops what plain Python code can do, and native code c
 import ctypes
 import os
 import resource
+import signal
 import sys
 from pathlib import Path
 
@@ -56,6 +57,12 @@ def tried() -> dict[str, bool]:
         found = file.read().split()
     os.wait()
     return {name: name in found for name in ("network", "processes", "files")}
+
+
+def end_with_parent() -> None:
+    """Let the kernel end this process when its parent ends, where it can."""
+    if sys.platform == "linux":
+        _libc().prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
 
 
 def silence() -> None:
