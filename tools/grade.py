@@ -37,7 +37,7 @@ def grade(folder: Path, target: Path, points: Points, deadline: datetime | None,
     """Grade all notebooks in the folder, and write the folder `target`. Raises CourseError if there are none."""
     found = [one for one in submissions.found_in(folder) if not chapter or one.chapter in (chapter, "")]
     if not found:
-        raise CourseError(f"there is no notebook of chapter {chapter or '01 to 10'} in {folder}.")
+        raise CourseError(f"there is no notebook of {f'chapter {chapter}' if chapter else 'the course'} in {folder}.")
     keep_the_newest(found)
     graded = [one for one in found if not one.problem]
     print(f"{len(found)} notebooks, {len(graded)} of them to grade.")
@@ -142,6 +142,8 @@ def main() -> None:
         grade(options.folder, options.to, points, options.deadline, options.chapter, max(1, options.jobs))
     except (CourseError, OSError) as error:
         sys.exit(f"{error}\nNothing was written.")
+    except KeyboardInterrupt:
+        sys.exit("Stopped. Nothing was written.")
     with contextlib.suppress(ValueError):
         options.to = options.to.resolve().relative_to(Path.cwd())
     print(f"written: {options.to}/ (grades.csv, alike.csv, pages/)")

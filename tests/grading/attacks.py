@@ -110,6 +110,11 @@ def one_hot(labels):
             if hasattr(value, "run_solution"): return value.run_solution(labels)
     return labels
 """,
+    "the instructor's environment": """
+def one_hot(labels):
+    import os
+    raise ValueError(os.environ["INSTRUCTOR_TOKEN"])
+""",
     "another process's memory": """
 def one_hot(labels):
     import os

@@ -13,6 +13,7 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="grading needs fork"),
 ]
+SECRET = "hunter2"
 RIGHT = "import torch\ndef one_hot(labels): return torch.eye(10)[labels]"
 
 
@@ -37,6 +38,7 @@ def trial(tmp_path_factory):
     monkey = pytest.MonkeyPatch()
     monkey.setattr(referee, "SLOWER", 0.6)
     monkey.setattr(referee, "GRACE", 20)
+    monkey.setenv("INSTRUCTOR_TOKEN", SECRET)
     with monkey.context(), referee.Court(["01"]) as court:
         verdicts = {answer.student: (state, reason) for answer, state, reason in court.judge_all(answers, 2)}
     monkey.undo()
@@ -46,7 +48,7 @@ def trial(tmp_path_factory):
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_attack_gets_no_point_and_a_reason(trial, name):
     state, reason = trial[0][name]
-    assert state != CORRECT and reason
+    assert state != CORRECT and reason and SECRET not in reason
 
 
 def test_right_answers_between_them_are_right(trial):

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from grading import wire
+from PIL import Image
 
 
 def refused(*_):
@@ -53,6 +54,11 @@ def test_arrays_and_tables():
     pd.testing.assert_frame_equal(sent(frame), frame)
 
 
+def test_pictures():
+    picture = Image.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4))
+    assert sent(picture).size == (4, 3) and sent(picture).tobytes() == picture.tobytes()
+
+
 class Anything:
     def __reduce__(self):
         raise AssertionError
@@ -87,6 +93,8 @@ def test_what_is_too_deep_or_too_large_is_refused(monkeypatch):
         ["__init__", []],
         ["_class__", []],
         ["fits", 3, []],
+        ["image", "P", [2, 2], 0],
+        ["image", "L", [99, 99], 0],
         ["list"],
         [[]],
         [],

@@ -7,6 +7,7 @@ owner at each call, also for gradients. So a checker's network notes for itself 
 import builtins
 import contextlib
 import inspect
+import itertools
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from torch import nn
 from grading import wire
 
 MAX_FILE = 32 * 1024**2  # bytes of a file that a student's function writes
+MAX_GRAPHS = 50
 SIMPLE = (bool, int, float, str, type(None))
 
 
@@ -144,7 +146,8 @@ class Peer:
     def __init__(self, stream: socket.socket, trusting: bool, folder: Path | None = None):
         self.stream, self.trusting, self.folder = stream, trusting, folder
         self.kept: dict[int, Any] = {}
-        self.graphs: dict[int, tuple] = {}
+        self.graphs: dict[int, tuple] = {}  # outputs that gradients may be asked for, with their inputs
+        self.numbers = itertools.count()
         self.borrowed: dict[int, Any] = {}  # stand-ins here, by their number there
         self.paths: dict[str, Path] = {}
         self.served: dict[str, Callable] = {
@@ -210,8 +213,10 @@ class Peer:
         value = function(*arguments)
         if not (recording and isinstance(value, torch.Tensor) and value.requires_grad):
             return value, None
-        graph = len(self.graphs)
-        self.graphs = {graph: (value, [*inputs, *parameters])} | dict(list(self.graphs.items())[-20:])
+        graph = next(self.numbers)
+        self.graphs[graph] = value, [*inputs, *parameters]
+        for old in list(self.graphs)[:-MAX_GRAPHS]:
+            del self.graphs[old]
         return value.detach(), graph
 
     def serve_backward(self, graph, gradient):
@@ -271,6 +276,8 @@ class Peer:
             return ["iterator", self._keep(value)]
         if callable(value) and not self.trusting:
             return ["function", self._keep(value)]
+        if not self.trusting:
+            raise wire.CannotSend(f"a value of the type {type(value).__name__} cannot be sent")
         return ["opaque", type(value).__name__]
 
     def _keep(self, value: Any) -> int:

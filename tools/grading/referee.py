@@ -1,7 +1,6 @@
 """Judge answers, each in a fresh pair of processes: the function in the sandbox, the checker in a fork of this one."""
 
 import contextlib
-import inspect
 import json
 import os
 import select
@@ -21,6 +20,7 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from grading import peers, submissions, wire
+from mnist_helpers import CourseError
 from mnist_helpers._support.paths import COURSE, PACKAGE
 from mnist_helpers.exercises import core
 from mnist_helpers.exercises.core import NOT_YET
@@ -30,6 +30,7 @@ SLOWER = 2  # the time limit of an exercise is multiplied by this: calls cross t
 GRACE = 10  # seconds after the limit, for the checker itself
 IN_THE_SANDBOX = ("__init__.py", "wire.py", "peers.py", "walls.py", "sandbox.py")
 ENDED = "your function ended its process: by os._exit, a crash, or too much memory or computing time."
+NO_SANDBOX = "the process that runs the answers does not start; try `make doctor`, which checks the installation."
 NO_ANSWER = "your function sent what is no answer."
 SYSTEM = (
     *("/usr", "/lib", "/lib64", "/dev", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices"),
@@ -87,6 +88,8 @@ class Referee(peers.Peer):
             raise core.NotYet(f"what your function returned could not be sent: {peers.told(error)}") from None
         except (EOFError, ConnectionError):
             raise core.NotYet(ENDED) from None
+        except wire.CannotSend as error:
+            raise core.NotYet(f"this exercise cannot be graded here ({error}): look at it by hand.") from None
         except (wire.WireError, LookupError, ValueError, TypeError, AttributeError):
             raise core.NotYet(NO_ANSWER) from None
 
@@ -151,24 +154,27 @@ class Court:
     def _start(self) -> None:
         """Start the process from which those of the answers are forked."""
         room = Path(self.folder.name)
-        python = {sys.prefix, sys.base_prefix, *(str(Path(module).parents[1]) for module in [inspect.__file__])}
-        readable = [*SYSTEM, *sorted(python), str(room), str(COURSE / "data")]
         imports = [line for chapter in self.chapters for line in submissions.course_imports(chapter)]
         options = {
             "imports": [line for line in dict.fromkeys(imports) if line.startswith(("import", "from"))],
             "folder": str(room / "work"),
-            "readable": readable,
+            "readable": [*SYSTEM, sys.prefix, sys.base_prefix, str(room), str(COURSE / "data")],
             "hidden": [str(COURSE), str(COURSE / "tools")],
         }
         self.control, other = socket.socketpair()
-        environment = {**os.environ, "PYTHONPATH": str(room), "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
-        command = [sys.executable, "-m", "grading.sandbox", json.dumps(options)]
         self.nursery = subprocess.Popen(
-            command, stdin=other.fileno(), env=environment, cwd=room, stderr=subprocess.DEVNULL
+            [sys.executable, "-m", "grading.sandbox", json.dumps(options)],
+            stdin=other.fileno(),
+            stderr=subprocess.DEVNULL,
+            env=_environment(room),
+            cwd=room,
         )
         other.close()
         with self.control.dup().makefile("rb", buffering=0) as answers:
-            self.walls = json.loads(answers.readline())
+            told = answers.readline()
+        if not told:
+            raise CourseError(NO_SANDBOX)
+        self.walls = json.loads(told)
 
     def _sandboxed(self) -> tuple[socket.socket, int]:
         """Return a socket to a fresh process in the sandbox, and the number of that process."""
@@ -184,7 +190,7 @@ class Court:
                 self.nursery.kill()
                 self.nursery.wait()
                 self._start()
-        raise RuntimeError("the sandbox does not start")
+        raise CourseError(NO_SANDBOX)
 
     def judge_all(self, answers: list[Answer], jobs: int) -> Iterator[tuple[Answer, str, str]]:
         """Yield each answer with its state and reason, as they come, `jobs` at a time."""
@@ -218,6 +224,14 @@ class Court:
         return Case(answer, receiver, process, sandbox, work, time.monotonic() + seconds + GRACE)
 
 
+def _environment(room: Path) -> dict[str, str]:
+    """Return the variables of the sandbox: none that may hold a secret of the instructor's."""
+    known = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
+    own = {"PYTHONPATH": room, "HOME": room, "MPLCONFIGDIR": room}
+    threads = {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg", "ORT_DISABLE_TELEMETRY": "1"}
+    return known | {name: str(path) for name, path in own.items()} | threads
+
+
 def _be_the_judge(answer: Answer, stream: socket.socket, seconds: float, sender: int) -> None:
     """Judge in the fork of this process, send state and reason, and end. Never returns."""
     found = NOT_YET, "the checker could not judge this answer: look at it by hand."
@@ -225,7 +239,7 @@ def _be_the_judge(answer: Answer, stream: socket.socket, seconds: float, sender:
         with open(os.devnull, "w") as null, contextlib.redirect_stdout(null), contextlib.redirect_stderr(null):
             found = judged(answer, stream, seconds)
     finally:
-        os.write(sender, json.dumps([found[0], found[1][:2000]]).encode()[:60_000])
+        os.write(sender, json.dumps([found[0], found[1][:2000]]).encode())
         os._exit(0)
 
 
@@ -242,8 +256,8 @@ class Case:
 
     def end(self, in_time: bool) -> tuple[str, str]:
         """End both processes, and return the state and the reason."""
-        content = os.read(self.receiver, 65536) if in_time else b""
-        os.close(self.receiver)
+        with os.fdopen(self.receiver, "rb") as file:
+            content = file.read() if in_time else b""
         for kill, process in [(os.killpg, self.sandbox), (os.kill, self.judge)]:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 kill(process, signal.SIGKILL)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from PIL import Image
 
 MAX_MESSAGE = 256 * 1024**2  # bytes
 MAX_DEPTH = 50
@@ -23,11 +24,16 @@ TENSOR_TYPES = {
     + [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128]
 }
 ARRAY_KINDS = "biufc"
-PLAIN = ("tensor", "array", "scalar", "bytes", "ellipsis", "dtype", "range", "slice", "series", "frame")
+PLAIN = ("tensor", "array", "scalar", "bytes", "ellipsis", "dtype", "range", "slice", "image", "series", "frame")
+IMAGE_MODES = ("L", "RGB", "RGBA")
 
 
 class WireError(Exception):
     """Raised if a message is not one, is too large, or if a value cannot be sent."""
+
+
+class CannotSend(WireError):
+    """Raised if a value cannot be sent."""
 
 
 class Writer:
@@ -39,7 +45,7 @@ class Writer:
     def write(self, value: Any, depth: int = 0) -> Any:
         """Return JSON for the value; its numbers may be in `blocks`. Raises WireError if it is nested too deeply."""
         if depth > MAX_DEPTH:
-            raise WireError("the value is nested too deeply")
+            raise CannotSend("the value is nested too deeply")
         if value is None or type(value) in (bool, str, float) or (type(value) is int and abs(value) < 10**4000):
             return value
         if type(value) in (list, tuple, set, frozenset):
@@ -53,7 +59,7 @@ class Writer:
             plain = value.detach().as_subclass(torch.Tensor).cpu().resolve_conj().resolve_neg()
             name, needs = str(value.dtype).removeprefix("torch."), bool(value.requires_grad)
             if name not in TENSOR_TYPES:
-                raise WireError(f"a tensor of the type {name} cannot be sent")
+                raise CannotSend(f"a tensor of the type {name} cannot be sent")
             content = plain.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
             return ["tensor", name, list(value.shape), needs, self._block(content)]
         if isinstance(value, np.ndarray) and value.dtype.kind in ARRAY_KINDS:
@@ -74,6 +80,8 @@ class Writer:
         if isinstance(value, (list, tuple, str, int, float)):  # a subclass: torch.Size, named tuples, np.str_
             kind: Any = next(base for base in (list, tuple, str, int, float) if isinstance(value, base))
             return self.write(kind(value), depth + 1)
+        if isinstance(value, Image.Image) and value.mode in IMAGE_MODES:
+            return ["image", value.mode, list(value.size), self._block(value.tobytes())]
         if isinstance(value, pd.Series):
             return ["series", self.write(value.to_numpy(), depth + 1), self.write(list(value.index), depth + 1)]
         if isinstance(value, pd.DataFrame):
@@ -83,7 +91,7 @@ class Writer:
 
     def _block(self, content: bytes) -> int:
         if sum(map(len, self.blocks)) + len(content) > MAX_MESSAGE:
-            raise WireError(f"more than {MAX_MESSAGE // 1024**2} MB cannot be sent")
+            raise CannotSend(f"more than {MAX_MESSAGE // 1024**2} MB cannot be sent")
         self.blocks.append(content)
         return len(self.blocks) - 1
 
@@ -139,6 +147,12 @@ class Reader:
     def _slice(self, start, stop, step) -> slice:
         return slice(start, stop, step)
 
+    def _image(self, mode: str, size: list[int], block: int) -> Image.Image:
+        if mode not in IMAGE_MODES:
+            raise WireError("that is no image")
+        width, height = map(int, size)
+        return Image.frombytes(mode, (width, height), self.blocks[block])
+
     def _series(self, values, index) -> pd.Series:
         return pd.Series(self.read(values), index=self.read(index))
 
@@ -162,7 +176,7 @@ def send(stream: socket.socket, header: Any, blocks: list[bytes]) -> None:
     """Send a message. Raises WireError if it is too large, and OSError if nobody listens."""
     text = json.dumps([header, [len(block) for block in blocks]]).encode()
     if len(text) + sum(map(len, blocks)) > MAX_MESSAGE:
-        raise WireError(f"more than {MAX_MESSAGE // 1024**2} MB cannot be sent")
+        raise CannotSend(f"more than {MAX_MESSAGE // 1024**2} MB cannot be sent")
     stream.sendall(struct.pack(">Q", len(text)) + text)
     for block in blocks:
         stream.sendall(block)
