@@ -54,9 +54,9 @@ clean:  ## remove .venv and what the commands wrote; your progress in the exerci
 
 NOTEBOOKS ?=
 NBVAL ?= --nbval
-MADE := handout answers site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+MADE := handout handout.zip answers grades site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: check test test-all site site-serve run handout answers model pictures
+.PHONY: check test test-all site site-serve run handout answers grade model pictures
 
 check: .venv/.dev-installed  ## in about a minute: style, types, helpers and exercises
 	$(PY) -m ruff check .
@@ -82,11 +82,14 @@ site-serve: .venv/.installed  ## show the site in a browser of this machine
 run: .venv/.dev-installed  ## run the notebooks and store their outputs; NOTEBOOKS=notebooks/04_training.ipynb for one
 	$(PY) tools/run_notebooks.py $(NOTEBOOKS)
 
-handout: .venv/.dev-installed  ## copy the course for students: outputs cleared, without solutions
-	$(PY) tools/copies.py handout
+handout: .venv/.dev-installed  ## copy the course for students, without outputs and solutions; CHAPTERS="01 02" for some
+	$(PY) tools/copies.py handout $(CHAPTERS) $(CHAPTER)
 
-answers: .venv/.dev-installed  ## solve every exercise and run the notebooks with the solutions
-	$(PY) tools/copies.py answers
+answers: .venv/.dev-installed  ## solve every exercise and run the notebooks; CHAPTER=02 for one
+	$(PY) tools/copies.py answers $(CHAPTERS) $(CHAPTER)
+
+grade: .venv/.installed  ## grade submitted notebooks, into grades/: make grade SUBMISSIONS=folder
+	$(PY) tools/grade.py $(if $(SUBMISSIONS),"$(SUBMISSIONS)") $(GRADE)
 
 model: .venv/.installed  ## export the networks that the site shows and the command uses, measure them, write the model card
 	$(PY) tools/train_model.py

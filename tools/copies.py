@@ -2,6 +2,7 @@
 
     python tools/copies.py handout   # handout/: for students, outputs cleared, without the solutions of the exercises
     python tools/copies.py answers   # answers/: every exercise solved, the notebooks executed
+    python tools/copies.py handout 01 02   # these chapters only; handout.zip holds the same
 
 Run twice, either writes the same files.
 """
@@ -9,8 +10,11 @@ Run twice, either writes the same files.
 import argparse
 import ast
 import importlib
+import re
 import shutil
+import signal
 import sys
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -18,6 +22,7 @@ import run_notebooks
 from folders import atomic_folder
 
 from mnist_helpers import CourseError
+from mnist_helpers._support.atomic_files import atomic_write
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.exercises.core import CORRECT
 
@@ -34,13 +39,14 @@ MADE_BY_COMMANDS = ("__pycache__", "*-ubyte", ".ipynb_checkpoints", "*.egg-info"
 NO_SOLUTION = '    """Your instructor has the solution."""'
 
 
-def handout(target: Path) -> None:
-    """Write the students' copy of the course to the folder `target`, in place of an older one."""
-    with atomic_folder(target, mark="notebooks/01_data.ipynb") as folder:
-        fill_handout(folder)
+def handout(target: Path, chapters: tuple[str, ...] = ()) -> None:
+    """Write the students' copy of the course, or of these chapters, to `target` and its zip, in place of older ones."""
+    with atomic_folder(target, mark="mnist_helpers/__init__.py") as folder:
+        fill_handout(folder, chapters)
+    write_zip(target)
 
 
-def fill_handout(target: Path) -> None:
+def fill_handout(target: Path, chapters: tuple[str, ...] = ()) -> None:
     """Fill an empty folder with the students' copy."""
     for name in HANDED_OUT:
         if (ROOT / name).is_dir():
@@ -59,6 +65,58 @@ def fill_handout(target: Path) -> None:
         run_notebooks.write(without_outputs(run_notebooks.load(path)), path)
     for path in sorted((target / "mnist_helpers" / "exercises").glob("chapter_*.py")):
         path.write_text(without_solutions(path.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+    if chapters:
+        leave_out_others(target, chapters)
+
+
+def leave_out_others(target: Path, chapters: tuple[str, ...]) -> None:
+    """Remove the notebooks of other chapters from a students' copy, and what would lead there."""
+    kept = [path.name for path in notebooks(chapters)]
+    for path in sorted((target / "notebooks").glob("*.ipynb")):
+        if path.name not in kept:
+            path.unlink()
+            continue
+        notebook = run_notebooks.load(path)
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = without_links(cell.source, kept)
+        run_notebooks.write(notebook, path)
+    for name in ("README.md", "Makefile", *(page for page in HANDED_OUT if page.endswith(".md"))):
+        text = without_links((target / name).read_text(encoding="utf-8"), kept)
+        text = text.replace("notebooks/01_data.ipynb", f"notebooks/{kept[0]}")
+        if name == "README.md":
+            have = f"This copy has only {', '.join(chapters)} of them."
+            text = text.replace("Take them in this order.", f"{have} Take them in this order.")
+        (target / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def without_links(text: str, kept: list[str]) -> str:
+    """Replace links to notebooks that are not in `kept` by their words."""
+
+    def words(link: re.Match) -> str:
+        return link[0] if link[2] in kept else link[1]
+
+    return re.sub(r"\[([^\]]*)\]\((?:[\w./]*/)?(\d\d_\w+\.ipynb)[^)]*\)", words, text)
+
+
+def write_zip(folder: Path) -> None:
+    """Write the folder's files to a zip beside it, the same bytes each time."""
+    with (
+        atomic_write(folder.with_name(f"{folder.name}.zip")) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}")
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(entry, path.read_bytes())
+
+
+def notebooks(chapters: tuple[str, ...]) -> list[Path]:
+    """Return the course's notebooks, or those of these chapters. Raises CourseError if a chapter is none."""
+    paths = {path.name[:2]: path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
+    if unknown := [chapter for chapter in chapters if chapter not in paths]:
+        raise CourseError(f"there is no chapter {', '.join(unknown)}; the chapters are {', '.join(paths)}.")
+    return [path for number, path in paths.items() if number in chapters or not chapters]
 
 
 def without_outputs(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -78,15 +136,22 @@ def without_solutions(source: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def answers(target: Path) -> None:
-    """Write every notebook, solved and executed, to the folder `target`; ends the program if one does not work out."""
-    with atomic_folder(target, mark="01_data.ipynb") as folder:
-        fill_answers(folder)
+def answers(target: Path, chapters: tuple[str, ...] = ()) -> None:
+    """Write the notebooks, or those of these chapters, solved and executed, to the folder `target`.
+
+    Other chapters' notebooks that are there stay. Ends the program if a solution does not work out.
+    """
+    chosen = notebooks(chapters)
+    older = sorted(target.glob("[0-9][0-9]_*.ipynb"))
+    with atomic_folder(target, mark=older[0].name if older else "01_data.ipynb") as folder:
+        for path in older if chapters else ():
+            shutil.copy2(path, folder / path.name)
+        fill_answers(folder, chosen)
 
 
-def fill_answers(target: Path) -> None:
-    """Fill an empty folder with the notebooks, solved and executed."""
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+def fill_answers(target: Path, paths: list[Path]) -> None:
+    """Fill a folder with these notebooks, solved and executed."""
+    for path in paths:
         notebook = solved(run_notebooks.load(path), path)
         run_notebooks.execute(notebook, path)
         run_notebooks.clean(notebook)
@@ -114,12 +179,15 @@ def main() -> None:
     """Make the copy that the command line names."""
     parser = argparse.ArgumentParser(description="Make copies of the course for students or for instructors.")
     parser.add_argument("kind", choices=["handout", "answers"])
-    kind = parser.parse_args().kind
+    parser.add_argument("chapters", nargs="*", help="01 02 for these chapters only")
+    options = parser.parse_args()
+    kind, unchanged = options.kind, f"Nothing was written; {options.kind}/ is as it was."
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(f"Stopped. {unchanged}"))
     try:
-        {"handout": handout, "answers": answers}[kind](ROOT / kind)
+        {"handout": handout, "answers": answers}[kind](ROOT / kind, tuple(options.chapters))
     except (CourseError, OSError) as error:
-        sys.exit(f"{error}\nNothing was written; {kind}/ is as it was.")
-    print(f"written: {kind}/")
+        sys.exit(f"{error}\n{unchanged}")
+    print(f"written: {kind}/" + (f" and {kind}.zip" if kind == "handout" else ""))
 
 
 if __name__ == "__main__":

@@ -21,13 +21,14 @@ import torch
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.paths import PACKAGE
-from mnist_helpers.exercises import progress_file
+from mnist_helpers.exercises import isolation, progress_file
 
 TIME_LIMIT = 5  # seconds for one check, unless the exercise names another number
 TOO_SLOW = (
     "your function did not return within {:g} seconds: is there a loop that never ends? "
     "If your computer is busy, run the cell once more."
 )
+MAX_REASON = 1000  # characters of a message
 HARDEST = 3  # stars
 MAX_ITEMS = 10_000  # taken from a student's generator, which may be infinite
 NOT_ATTEMPTED, NOT_YET, CORRECT = "○ not attempted", "✗ not yet", "✓ correct"
@@ -190,19 +191,43 @@ def finish_lazy_imports() -> None:
     torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.1)
 
 
+def fill_caches(checker: Callable) -> None:
+    """Call the cached functions without arguments that the checker names, which load data.
+
+    This is done before the clock starts, and in the notebook's own process, so that the next check finds them.
+    """
+    for name in checker.__code__.co_names:
+        function = checker.__globals__.get(name)
+        if function is not None and hasattr(function, "cache_info") and not _needs_arguments(function):
+            function()
+
+
+def _needs_arguments(function: Callable) -> bool:
+    parameters = inspect.signature(function).parameters.values()
+    return any(parameter.default is parameter.empty for parameter in parameters)
+
+
 def verdict(checker: Callable, answer, seconds: float = TIME_LIMIT) -> tuple[str, str]:
     """Run `checker` on the student's answer, whatever it does, and return the state and the reason.
 
-    The check is stopped after `seconds`. The gradient mode is put back afterwards.
+    The check is stopped after `seconds`. It has no effect on the notebook's own process, see `isolation`.
     """
-    if answer is not ... and not callable(answer):
+    if answer is ...:
+        return NOT_ATTEMPTED, "replace the three dots with your answer."
+    if not callable(answer):
         given = type(answer).__name__
         reason = f"a function was expected, but {given} was given: pass the function itself, without parentheses."
         return NOT_YET, reason
     finish_lazy_imports()
+    fill_caches(checker)
+    slow = NOT_YET, TOO_SLOW.format(seconds)
+    state, reason = isolation.run(lambda: judge(checker, answer, seconds), seconds, slow, lambda why: (NOT_YET, why))
+    return state, _cut(reason)
+
+
+def judge(checker: Callable, answer: Callable, seconds: float = TIME_LIMIT) -> tuple[str, str]:
+    """Do the same as `verdict` with a function as the answer, in this process and without putting anything back."""
     try:
-        if answer is ...:
-            raise NotAttempted
         with torch.enable_grad(), time_limit(seconds):
             checker(lambda *arguments: _ask(answer, arguments))
     except NotAttempted:
@@ -216,6 +241,12 @@ def verdict(checker: Callable, answer, seconds: float = TIME_LIMIT) -> tuple[str
     return CORRECT, ""
 
 
+def _cut(text: str) -> str:
+    """Return the text without its middle if it is longer than MAX_REASON."""
+    half = MAX_REASON // 2
+    return text if len(text) <= MAX_REASON else f"{text[:half]} [...] {text[-half:]}"
+
+
 def _ask(function: Callable, arguments: tuple):
     """Call the student's function with copies of the arguments and return its result.
 
@@ -225,6 +256,8 @@ def _ask(function: Callable, arguments: tuple):
         result = function(*copy.deepcopy(arguments))
         if isinstance(result, Iterator):  # a generator's code runs here, where its errors are caught
             result = list(itertools.islice(result, MAX_ITEMS))
+    except (NotYet, NotAttempted):
+        raise
     except (Exception, SystemExit) as error:
         raise NotYet(f"your function stopped with {_describe(error)}") from None
     if result is ...:
@@ -237,7 +270,7 @@ def _ask(function: Callable, arguments: tuple):
 def _describe(error: BaseException) -> str:
     """Return the type and message of the error, and the last line of the student's code in its traceback."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__)[1:] if _is_student_code(frame.filename)]
-    what = ": ".join([type(error).__name__, *_message(error).splitlines()[:1]])
+    what = ": ".join([type(error).__name__, *(_cut(line) for line in _message(error).splitlines()[:1])])
     if not frames:
         return f"{what}."
     number = frames[-1].lineno or 0
@@ -283,15 +316,17 @@ def _alarm_limit(seconds: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _interrupt_limit(seconds: float) -> Iterator[None]:
-    """Implement `time_limit` with a KeyboardInterrupt, for Windows, which lacks the alarm signal."""
-    fired = threading.Event()
+    """Implement `time_limit` with KeyboardInterrupts, for Windows, which lacks the alarm signal."""
+    fired, over = threading.Event(), threading.Event()
 
     def interrupt():
-        fired.set()
-        _thread.interrupt_main()
+        wait = seconds
+        while not over.wait(wait):  # again and again, in case the student's code catches it
+            fired.set()
+            _thread.interrupt_main()
+            wait = 0.5
 
-    timer = threading.Timer(seconds, interrupt)
-    timer.start()
+    threading.Thread(target=interrupt, daemon=True).start()
     try:
         yield
     except KeyboardInterrupt:
@@ -299,7 +334,7 @@ def _interrupt_limit(seconds: float) -> Iterator[None]:
             raise
         raise TooSlow from None
     finally:
-        timer.cancel()
+        over.set()
 
 
 def same(got, expected, wrong: dict | list | tuple = (), otherwise: str = "", given: str = "") -> None:

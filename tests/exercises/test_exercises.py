@@ -19,7 +19,7 @@ import torch
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.paths import NOTEBOOKS
-from mnist_helpers.exercises import core, progress_file
+from mnist_helpers.exercises import core, isolation, progress_file
 from mnist_helpers.exercises.core import CORRECT, NOT_ATTEMPTED, NOT_YET, Exercise, verdict
 from mnist_helpers.network import Net
 from tests.exercises.mutants import CHAPTERS, examine
@@ -32,6 +32,12 @@ ALL = [
     for exercise in table.exercises
 ]
 every_exercise = pytest.mark.parametrize("chapter, name", ALL)
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    """Thousands of forks would take minutes; test_isolation.py has the checks in a copy of the process."""
+    monkeypatch.setattr(isolation, "can_fork", lambda: False)
 
 
 @pytest.fixture

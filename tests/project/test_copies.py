@@ -6,11 +6,13 @@ import importlib
 import re
 import subprocess
 import sys
+import zipfile
 
 import copies
 import nbformat
 import pytest
 
+from mnist_helpers import CourseError
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.exercises.core import CORRECT, Card
 from tests.exercises.mutants import CHAPTERS
@@ -66,10 +68,56 @@ def test_the_handout_has_the_networks_that_chapter_09_runs(handout):
     assert {"models/digits.onnx", "models/report_net.onnx"} <= set(files(handout))
 
 
+def test_the_zip_holds_the_folder(handout):
+    with zipfile.ZipFile(handout.with_name("handout.zip")) as archive:
+        assert archive.testzip() is None
+        assert sorted(archive.namelist()) == [f"handout/{name}" for name in files(handout)]
+        assert archive.read("handout/README.md") == (handout / "README.md").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def some_chapters(tmp_path_factory):
+    target = tmp_path_factory.mktemp("copies") / "handout"
+    copies.handout(target, ("02", "03"))
+    return target
+
+
+def test_a_handout_of_some_chapters_has_no_link_to_the_others(some_chapters):
+    assert sorted(path.name[:2] for path in (some_chapters / "notebooks").glob("*.ipynb")) == ["02", "03"]
+    test_what_the_handouts_notebooks_link_to_is_there(some_chapters)
+    readme, makefile = ((some_chapters / name).read_text(encoding="utf-8") for name in ("README.md", "Makefile"))
+    assert "has only 02, 03 of them" in readme
+    assert "01_data" not in makefile and "jupyter lab notebooks/02_network.ipynb" in readme
+
+
+@pytest.mark.parametrize("make", [copies.handout, copies.answers])
+def test_an_unknown_chapter_gets_one_sentence_and_changes_nothing(make, tmp_path):
+    with pytest.raises(CourseError, match="there is no chapter 2; the chapters are 01, 02"):
+        make(tmp_path / "copy", ("2",))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_links_to_what_is_left_out_become_words():
+    text = "See [the data](01_data.ipynb#bytes), [here](02_network.ipynb) and [docs](../docs/draw.md)."
+    assert copies.without_links(text, ["02_network.ipynb"]) == (
+        "See the data, [here](02_network.ipynb) and [docs](../docs/draw.md)."
+    )
+
+
+def test_answers_of_one_chapter_keep_those_of_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(copies.run_notebooks, "execute", lambda notebook, path: None)
+    monkeypatch.setattr(copies, "exercise_cells", lambda notebook: [])
+    target = tmp_path / "answers"
+    copies.answers(target, ("02",))
+    copies.answers(target, ("03",))
+    assert [path.name for path in sorted(target.iterdir())] == ["02_network.ipynb", "03_gradients.ipynb"]
+
+
 JUDGE = """
 import importlib
-from mnist_helpers.exercises import core
+from mnist_helpers.exercises import core, isolation
 from tests.exercises import {chapter} as table
+isolation.can_fork = lambda: False  # a copy of the process for each of these checks would take minutes
 assert core.__file__.startswith({folder!r}), core.__file__
 for exercise in importlib.import_module("mnist_helpers.exercises.{chapter}").exercises:
     assert "Your instructor has the solution" in exercise.solution().code

@@ -1,0 +1,1 @@
+"""Tests of tools/grading, in the order of its files."""

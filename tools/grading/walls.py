@@ -1,0 +1,150 @@
+"""What keeps a student's function from the network, from files, from other processes and from filling the machine.
+
+The kernel's walls come first (on Linux: namespaces and Landlock). Python's audit hook stands inside them, for systems
+that do not have them: it stops what plain Python code can do, and native code could pass it.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+
+MEMORY = 2 * 1024**3  # bytes on top of what the process has
+FILE_SIZE = 64 * 1024**2
+CPU_SECONDS = 120
+USER, PROCESSES, NETWORK = 0x10000000, 0x20000000, 0x40000000  # CLONE_NEW... of Linux's sched.h
+FORBIDDEN = (
+    *("socket.", "subprocess.", "pty.", "os.fork", "os.exec", "os.posix_spawn", "os.spawn", "os.system"),
+    *("ctypes.dlopen", "ctypes.dlsym", "ctypes.call_function"),
+    *("os.kill", "os.startfile", "webbrowser.", "ftplib.", "smtplib.", "urllib.Request", "resource.", "os.setpriority"),
+)
+READING = ("open", "os.listdir", "os.scandir", "os.walk", "glob.glob")
+CHANGING = (
+    *("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.chmod", "os.chown", "os.link", "os.symlink", "os.truncate"),
+    *("os.utime", "os.setxattr", "os.chdir", "shutil.rmtree", "shutil.copyfile", "shutil.move", "sqlite3.connect"),
+)
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def separate() -> list[str]:
+    """Leave the network and the other processes, where the system lets us. Returns what worked."""
+    if sys.platform != "linux":
+        return []
+    for flags, names in [
+        (USER | NETWORK | PROCESSES, ["network", "processes"]),
+        (NETWORK | PROCESSES, ["network", "processes"]),
+        (USER | NETWORK, ["network"]),
+    ]:
+        if _libc().unshare(flags) == 0:
+            return names
+    return []
+
+
+def tried() -> dict[str, bool]:
+    """Return which of the kernel's walls this system has, tried in a process of its own."""
+    receiver, sender = os.pipe()
+    if not os.fork():
+        found = separate() + (["files"] if _restrict_files(Path("/tmp"), ["/"]) else [])
+        os.write(sender, " ".join(found).encode())
+        os._exit(0)
+    os.close(sender)
+    with os.fdopen(receiver) as file:
+        found = file.read().split()
+    os.wait()
+    return {name: name in found for name in ("network", "processes", "files")}
+
+
+def end_with_parent() -> None:
+    """Let the kernel end this process when its parent ends, where it can."""
+    if sys.platform == "linux":
+        _libc().prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+
+
+def silence() -> None:
+    """Send what is printed to nowhere, and read from nothing."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w")
+
+
+def limit() -> None:
+    """Limit memory, computing time, the size of files, and processes where they can be counted."""
+    with open("/proc/self/statm") if sys.platform == "linux" else open(os.devnull) as file:
+        size = int((file.read() or "0").split()[0]) * resource.getpagesize()
+    for kind, most in [
+        (resource.RLIMIT_AS, size + MEMORY),
+        (resource.RLIMIT_CPU, CPU_SECONDS),
+        (resource.RLIMIT_FSIZE, FILE_SIZE),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, 256),
+    ]:
+        if size or kind != resource.RLIMIT_AS:
+            resource.setrlimit(kind, (most, most))
+
+
+def close(work: Path, readable: list[str]) -> None:
+    """Allow reading below `readable` and writing below `work`, and no processes, sockets or signals."""
+    _restrict_files(work, readable)
+    _watch(work.resolve(), tuple(Path(path).resolve() for path in readable))
+
+
+def _restrict_files(work: Path, readable: list[str]) -> bool:
+    """Use Linux's Landlock: https://docs.kernel.org/userspace-api/landlock.html"""
+    if sys.platform != "linux":
+        return False
+    libc, (create, add, restrict) = _libc(), (444, 445, 446)
+    version = libc.syscall(create, None, 0, 1)
+    if version < 1:
+        return False
+    every, read = (1 << (13 if version == 1 else 14 if version == 2 else 15)) - 1, 0b1101
+    fields = [every, 3 if version >= 4 else 0, 3 if version >= 6 else 0]  # files, TCP, signals and sockets
+    attributes = (ctypes.c_uint64 * 3)(*fields)
+    rules = libc.syscall(create, attributes, 8 * (1 if version < 4 else 2 if version < 6 else 3), 0)
+    for path, access in [(str(work), every), ("/dev/null", 0b110), *((path, read) for path in readable)]:
+        if os.path.exists(path):
+            _allow(libc, add, rules, path, access)
+    libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
+    done = libc.syscall(restrict, rules, 0)
+    os.close(rules)
+    return done == 0
+
+
+def _allow(libc: ctypes.CDLL, add: int, rules: int, path: str, access: int) -> None:
+    class Rule(ctypes.Structure):
+        _pack_ = 1
+        _fields_ = [("access", ctypes.c_uint64), ("folder", ctypes.c_int32)]
+
+    folder = os.open(path, getattr(os, "O_PATH", os.O_RDONLY))
+    access &= access if os.path.isdir(path) else 0b10000000000111  # of a file: run, write, read, truncate
+    libc.syscall(add, rules, 1, ctypes.byref(Rule(access, folder)), 0)
+    os.close(folder)
+
+
+def _watch(work: Path, readable: tuple[Path, ...]) -> None:
+    """Refuse forbidden operations from now on. An audit hook cannot be removed."""
+    real, inside, flags_of_writing = os.path.realpath, _inside, os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+    everywhere = (*readable, work, Path(os.devnull))
+
+    def hook(event: str, arguments: tuple) -> None:
+        if event.startswith(FORBIDDEN):
+            raise PermissionError(f"{event} is not allowed in an answer")
+        if event in READING or event in CHANGING:
+            writes = event in CHANGING or (event == "open" and (arguments[2] or 0) & flags_of_writing)
+            paths = arguments if event in CHANGING else arguments[:1]
+            for path in paths:
+                if isinstance(path, (str, bytes, os.PathLike)):
+                    path = os.fsdecode(path)
+                    if not inside(real(path), (work,) if writes and path != os.devnull else everywhere):
+                        raise PermissionError(f"an answer may not use {path}")
+
+    sys.addaudithook(hook)
+
+
+def _inside(path: str, folders: tuple[Path, ...]) -> bool:
+    return any(path == str(folder) or path.startswith(f"{folder}{os.sep}") for folder in folders)
