@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mnist_helpers import CourseError, segment
+from mnist_helpers._support.terminal import mute_c_libraries
 
 MAX_SIDE = 800  # pixels; larger photos are reduced first
 # Raster formats only: for some other formats, Pillow starts an external program
@@ -69,7 +70,7 @@ def _opened(path: Path, name: str) -> Iterator[Image.Image]:
     """Open an image file. Translates errors into CourseError, also those of the block; `name` stands in the message."""
     _check_kind(path, name)
     try:
-        with _silent(), Image.open(path, formats=_formats()) as image:
+        with _silent(), Image.open(path, formats=_formats()) as image, mute_c_libraries():
             yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise CourseError(f"{name} is too large to be opened safely; save it with fewer pixels.") from None

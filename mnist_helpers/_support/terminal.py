@@ -1,8 +1,10 @@
 """Helpers of the command-line programs: error messages of one sentence and safe output to the terminal."""
 
 import argparse
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
 
 class Parser(argparse.ArgumentParser):
@@ -23,6 +25,24 @@ def escape_unencodable() -> None:
 def silence_stdout() -> None:
     """Discard further output after an error of stdout; otherwise Python prints another error when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def mute_c_libraries() -> Iterator[None]:
+    """Discard what is written to stderr meanwhile, also by C libraries, such as libtiff about a damaged file."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # stderr is closed
+        kept = None
+    if kept is not None:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        if kept is not None:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def show_progress(done: int, total: int) -> None:

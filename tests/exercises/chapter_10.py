@@ -124,7 +124,6 @@ WRONG = {
         "ranks": lambda boxes: np.argsort(lines_of(boxes)),
         "the first box decides": lambda boxes: lines_of(boxes, bottom_of=0),
         "boxes": lambda boxes: [boxes[place] for place in lines_of(boxes)],
-        "the first box decides": lambda boxes: lines_of(boxes, bottom_of=0),
         "by the middle row": lambda boxes: lines_of(boxes, inside=lambda box: 0),
     },
     "ink_in_shadow": {

@@ -138,6 +138,21 @@ def test_pillow_logs_nothing_about_what_is_refused(steps, tmp_path, caplog):
     assert not caplog.records
 
 
+def test_libtiff_says_nothing_about_what_is_refused(steps, tmp_path, capfd):
+    path = tmp_path / "bad.tiff"
+    steps[0].save(path, compression="tiff_lzw")
+    content = bytearray(path.read_bytes())
+    content[12:112] = 100 * b"\xff"  # codes that LZW does not know yet
+    path.write_bytes(content)
+    with pytest.raises(OSError), Image.open(path) as image:
+        image.load()
+    assert capfd.readouterr().err  # so libtiff does say something about this file
+    with refused("is no image"):
+        read_grey(path)
+    os.write(2, b"and what follows is heard")
+    assert capfd.readouterr().err == "and what follows is heard"
+
+
 def test_pictures_of_other_formats_get_a_remedy_of_their_own(tmp_path):
     for suffix, remedy in image_files.OTHER_SUFFIXES.items():
         (tmp_path / f"a{suffix}").write_bytes(b"no image")
