@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from scipy import ndimage
 from sklearn.datasets import load_sample_images
 
-from mnist_helpers import CourseError, data, drawing
+from mnist_helpers import CourseError, data, drawing, image_files
 from mnist_helpers.predict import Reader, answer_from
 
 SIDE = 500  # pixels of a picture
@@ -292,9 +292,9 @@ def pictures(condition: Callable, images: np.ndarray, labels: np.ndarray, count:
 
 def read(reader: Reader, picture: np.ndarray) -> str:
     """Return what is read in a picture, with ? for digits that are not sure, or an empty text for no digit."""
-    found = drawing.find_digits(drawing.clearest_grey(Image.fromarray(picture)))
+    found = drawing.find_digits(image_files.clearest_grey(Image.fromarray(picture)))
     try:
-        return answer_from(Path("picture"), reader.digits(found)).number
+        return answer_from(image_files.Page(Path("picture")), reader.digits(found)).number
     except CourseError:
         return ""
 

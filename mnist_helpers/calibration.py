@@ -1,4 +1,4 @@
-"""Make a network's confidence honest, and choose from which confidence on to answer. Taught in chapter 09.
+"""Make a network's confidence honest, and choose from which confidence on to answer. Taught in chapter 10.
 
 Temperature scaling: Guo and others, "On Calibration of Modern Neural Networks", arXiv 1706.04599.
 """

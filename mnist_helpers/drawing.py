@@ -1,25 +1,13 @@
 """Convert drawn or photographed digits to the 28x28 images that an MNIST network expects."""
 
-import functools
-import re
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from mnist_helpers import CourseError, segment
-
-MAX_SIDE = 800  # pixels; larger photos are reduced first
-# Raster formats only: for some other formats, Pillow starts an external program
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-# Pictures and documents of other kinds, and what to do with them
-OTHER_SUFFIXES = {
-    **dict.fromkeys([".heic", ".heif", ".avif"], "install the package pillow-heif, or save it as JPEG"),
-    **dict.fromkeys([".pdf", ".svg"], "save its page as PNG"),
-}
+from mnist_helpers.image_files import read_grey
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -59,74 +47,6 @@ def digits_of_drawing(drawing: np.ndarray) -> list[FoundDigit]:
 
 def _prepared(part: segment.Part) -> FoundDigit:
     return FoundDigit(part.box, centred(segment.even_strokes(part.ink)), part.centre())
-
-
-def read_grey(path: Path) -> np.ndarray:
-    """Read an image file as grey values, uint8 [H, W], at most MAX_SIDE pixels wide and high.
-
-    Of a coloured image, this is the colour channel in which ink and paper differ most. Raises CourseError if the file
-    is missing, not an image, or too large to be opened safely.
-    """
-    path = Path(path)
-    if re.match(r"https?:", str(path)):
-        raise CourseError(f"{path} is an address, but a file was expected; save the picture first.")
-    try:
-        with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
-            image = Image.open(path, formats=_formats())
-        with image:
-            image.draft("RGB", (MAX_SIDE, MAX_SIDE))
-            return clearest_grey(image)
-    except FileNotFoundError:
-        raise CourseError(f"{path} is not there, but an image file was expected; check the name.") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise CourseError(f"{path} is too large to be opened safely; save it with fewer pixels.") from None
-    except Exception:  # a damaged file raises errors of many kinds
-        remedy = OTHER_SUFFIXES.get(path.suffix.lower(), "save it as PNG or JPEG")
-        raise CourseError(f"{path} is no image that can be read; {remedy}.") from None
-
-
-def count_pages(path: Path) -> int:
-    """Return how many pages (TIFF) or frames (GIF) an image file has; 1 if it cannot be opened."""
-    try:
-        with Image.open(path, formats=_formats()) as image:
-            return getattr(image, "n_frames", 1)
-    except Exception:  # a damaged file raises errors of many kinds
-        return 1
-
-
-@functools.cache  # a failing import is searched for anew each time
-def _formats() -> tuple[str, ...]:
-    """Return the formats that are read: photos of telephones in HEIC only if pillow-heif is installed."""
-    try:
-        import pillow_heif
-    except ImportError:
-        return FORMATS
-    pillow_heif.register_heif_opener()
-    return (*FORMATS, "HEIF")
-
-
-def clearest_grey(image: Image.Image) -> np.ndarray:
-    """Return an image as `read_grey` does, turned as its camera was held."""
-    image = ImageOps.exif_transpose(image)
-    if image.mode in ("1", "P", "PA"):  # Pillow resizes these without averaging, which loses thin strokes
-        image = image.convert("RGBA")
-    image.thumbnail((MAX_SIDE, MAX_SIDE))
-    if image.mode.startswith(("I", "F")):  # 16 bits or more: Pillow would clip the values
-        values = np.asarray(image, dtype=np.float64)
-        if not np.isfinite(values).all():
-            raise ValueError("a pixel is not a number")
-        return np.rint(255 * (values - values.min()) / max(np.ptp(values), 1)).astype(np.uint8)
-    return _clearest_channel(image.convert("RGBA"))
-
-
-def _clearest_channel(rgba: Image.Image) -> np.ndarray:
-    """Return the colour channel with the most contrast, on white paper, or on black if there is none on white."""
-    for paper in ("white", "black"):
-        colours = np.asarray(Image.alpha_composite(Image.new("RGBA", rgba.size, paper), rgba))[:, :, :3]
-        low, high = np.quantile(colours[::2, ::2].reshape(-1, 3), (0.001, 0.999), axis=0)
-        if (high - low).max() >= segment.MIN_CONTRAST:
-            break
-    return np.ascontiguousarray(colours[:, :, int((high - low).argmax())])
 
 
 def centred(ink: np.ndarray) -> np.ndarray:

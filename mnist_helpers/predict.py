@@ -5,9 +5,9 @@
     python -m mnist_helpers.predict --save-view views photo.png     # write a picture that shows what was read, and why
 
 A picture may show several digits; they are read line by line. A digit that is not sure is printed as a question mark.
-For a folder, all images in it are read. If a file cannot be read, or shows no digit, the reason is printed on stderr in
-one sentence. Exit code 0: all files were read; 1: some were not, or the output was closed early (as by `| head`);
-2: none was read; 130: Ctrl+C.
+For a folder, all images in it are read, and of a TIFF file or an animation all pages. If something cannot be read, or
+shows no digit, the reason is printed on stderr in one sentence. Exit code 0: everything was read; 1: something was not,
+or the output could not be written to its end (as with `| head`); 2: nothing was read; 130: Ctrl+C.
 """
 
 import argparse
@@ -21,11 +21,19 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_helpers import CourseError, drawing, onnx_file, segment, view
+from mnist_helpers import CourseError, drawing, image_files, onnx_file, segment, view
 from mnist_helpers._support.atomic_files import atomic_write
 from mnist_helpers._support.checksums import published_sha256
 from mnist_helpers._support.paths import MODELS
-from mnist_helpers._support.terminal import Parser, escape_control_characters, escape_unencodable, silence_stdout
+from mnist_helpers._support.terminal import (
+    Parser,
+    escape_control_characters,
+    escape_unencodable,
+    remove_progress,
+    show_progress,
+    silence_stdout,
+)
+from mnist_helpers.image_files import Page
 
 MODEL = MODELS / "digits.onnx"
 THRESHOLD = 0.5  # for a network whose file says nothing
@@ -41,7 +49,7 @@ class Digit:
     digit: int  # the most probable class
     confidence: float  # its probability
     probabilities: list[float]  # of the classes 0 to 9
-    box: segment.Box  # top, left, height and width, in the picture as drawing.read_grey returns it
+    box: segment.Box  # top, left, height and width, in the picture as image_files.read_grey returns it
     sure: bool  # whether the confidence reaches the threshold
 
     def __str__(self) -> str:
@@ -55,13 +63,14 @@ class Digit:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was read in one image file. In `number`, a question mark stands for a digit that is not sure."""
+    """What was read on one page of an image file. In `number`, a question mark stands for a digit that is not sure."""
 
     file: str
     number: str  # all digits in reading order, for example "42"
     confidence: float  # the lowest of the digits'
     digits: list[Digit]
-    pages: int = 1  # in the file; only the first is read
+    page: int = 1  # counted from 1
+    pages: int = 1  # in the file
 
     @property
     def digit(self) -> int:
@@ -74,11 +83,9 @@ class Answer:
         return self.digits[0].probabilities
 
     def note(self) -> str:
-        """Return what there is to say about digits that are not sure, and about pages that were not read."""
+        """Return what there is to say about digits that are not sure."""
         doubts = [digit.doubt() for digit in self.digits if not digit.sure]
-        notes = [f"unsure: {', '.join(doubts)}"] if doubts else []
-        notes += [f"only the first of {self.pages} pages was read"] if self.pages > 1 else []
-        return "; ".join(notes)
+        return f"unsure: {', '.join(doubts)}" if doubts else ""
 
 
 class Reader:
@@ -135,12 +142,14 @@ class Reader:
             raise CourseError(f"{self.path} does not return probabilities that add up to 1; export the network again.")
         return found
 
-    def read(self, path: Path) -> Answer:
-        """Return what is read in an image file. Raises CourseError as drawing.read_grey does, or if no digit is found.
+    def read(self, path: Path | Page) -> Answer:
+        """Return what is read in an image file, on its first page unless a `Page` is given.
 
-        No digit is found if the picture shows no ink on paper, or if the network is sure of none of what it shows.
+        Raises CourseError as image_files.read_grey does, or if no digit is found: the picture shows no ink on paper, or
+        the network is sure of none of what it shows.
         """
-        return answer_from(path, self.digits(drawing.find_digits(drawing.read_grey(path))))
+        page = path if isinstance(path, Page) else Page(Path(path))
+        return answer_from(page, self.digits(drawing.find_digits(image_files.read_grey(page))))
 
     def digits(self, found: list[drawing.FoundDigit]) -> list[Digit]:
         """Return the prediction for each digit. A shape far wider than high is not sure to be a digit."""
@@ -154,16 +163,16 @@ class Reader:
         return digits
 
 
-def answer_from(path: Path, digits: list[Digit]) -> Answer:
-    """Return the answer for the digits in the picture `path`. Raises CourseError as `Reader.read` does."""
+def answer_from(page: Page, digits: list[Digit]) -> Answer:
+    """Return the answer for the digits on a page. Raises CourseError as `Reader.read` does."""
     if not digits:
-        raise CourseError(f"{path} shows no digit; write with a dark pen on light paper, and leave a margin.")
+        raise CourseError(f"{page} shows no digit; write with a dark pen on light paper, and leave a margin.")
     if not all(digit.sure for digit in digits) and segment.lie_sideways([digit.box for digit in digits]):
-        raise CourseError(f"{path} seems to lie on its side; turn it so that the digits are upright.")
+        raise CourseError(f"{page} seems to lie on its side; turn it so that the digits are upright.")
     if _is_no_number(digits):
-        raise CourseError(f"{path} shows something, but no digit that the network is sure of.")
+        raise CourseError(f"{page} shows something, but no digit that the network is sure of.")
     number, confidence = "".join(map(str, digits)), min(digit.confidence for digit in digits)
-    return Answer(str(path), number, confidence, digits, drawing.count_pages(path))
+    return Answer(str(page.path), number, confidence, digits, page.number, page.count)
 
 
 def _is_no_number(digits: list[Digit]) -> bool:
@@ -174,9 +183,9 @@ def _is_no_number(digits: list[Digit]) -> bool:
 
 
 def read_digits(paths: list[Path], model: Path = MODEL) -> list[Answer]:
-    """Return what is read in image files and folders, in order. Raises CourseError at the first bad file."""
+    """Return what is read on all pages of image files and folders. Raises CourseError at the first bad file."""
     reader = Reader(model)
-    return [reader.read(file) for path in paths for file in files(Path(path))]
+    return [reader.read(page) for path in paths for file in files(Path(path)) for page in image_files.pages(file)]
 
 
 def files(path: Path, recursive: bool = False) -> list[Path]:
@@ -197,52 +206,73 @@ def files(path: Path, recursive: bool = False) -> list[Path]:
         ) from None
     found = [file for file in inside if _is_picture(file.relative_to(path))]
     if not found:
-        kinds = " ".join(sorted(drawing.SUFFIXES))
+        kinds = " ".join(sorted(image_files.SUFFIXES))
         raise CourseError(f"{path} is a folder without images; choose one that contains files ending in {kinds}.")
     return found
 
 
 def _is_picture(path: Path) -> bool:
     """Return whether a path in a folder is, by its name, a picture that is not hidden."""
-    known = path.suffix.lower() in drawing.SUFFIXES | drawing.OTHER_SUFFIXES.keys()
+    known = path.suffix.lower() in image_files.SUFFIXES | image_files.OTHER_SUFFIXES.keys()
     return known and not any(part.startswith(".") for part in path.parts)
 
 
-def answers(reader: Reader, paths: list[Path], options: argparse.Namespace) -> Iterator[tuple[Path, Answer | str]]:
-    """Yield each file with its answer, or with the message that says why it could not be read."""
+def answers(reader: Reader, paths: list[Path], options: argparse.Namespace) -> Iterator[tuple[Page, Answer | str]]:
+    """Yield each page with its answer, or with the message that says why it could not be read."""
+    listed = _listed(paths, options.recursive)
+    for number, (path, error) in enumerate(listed):
+        show_progress(number, len(listed))
+        for entry in [(Page(path), error)] if error else _answers_of_file(reader, path, options.save_view):
+            remove_progress()
+            yield entry
+
+
+def _listed(paths: list[Path], recursive: bool) -> list[tuple[Path, str]]:
+    """Return the image files in folders, each with "", and folders that cannot be read with the reason."""
+    listed: list[tuple[Path, str]] = []
     for path in paths:
         try:
-            found = files(path, options.recursive)
+            listed += [(file, "") for file in files(path, recursive)]
         except CourseError as error:
-            yield path, str(error)
-            continue
-        for file in found:
-            try:
-                yield file, read_and_show(reader, file, options.save_view)
-            except CourseError as error:
-                yield file, str(error)
+            listed.append((path, str(error)))
+    return listed
 
 
-def read_and_show(reader: Reader, path: Path, folder: Path | None) -> Answer:
-    """Read an image file and, if `folder` is given, write the view of it there, whether a digit was found or not."""
-    grey = drawing.read_grey(path)
+def _answers_of_file(reader: Reader, path: Path, folder: Path | None) -> Iterator[tuple[Page, Answer | str]]:
+    """Yield each page of an image file with its answer, or with the message that says why it could not be read."""
+    try:
+        pages = image_files.pages(path)
+    except CourseError as error:
+        yield Page(path), str(error)
+        return
+    for page in pages:
+        try:
+            yield page, read_and_show(reader, page, folder)
+        except CourseError as error:
+            yield page, str(error)
+
+
+def read_and_show(reader: Reader, page: Page, folder: Path | None) -> Answer:
+    """Read a page and, if `folder` is given, write the view of it there, whether a digit was found or not."""
+    grey = image_files.read_grey(page)
     found = drawing.find_digits(grey)
     digits = reader.digits(found)
     if folder is not None:
         picture = view.view(grey, found, [(str(digit), digit.confidence) for digit in digits])
-        with atomic_write(folder / f"{path.name}.view.png") as file:
+        name = f"{page.path.name}.page{page.number}" if page.count > 1 else page.path.name
+        with atomic_write(folder / f"{name}.view.png") as file:
             picture.save(file, "PNG")
-    return answer_from(path, digits)
+    return answer_from(page, digits)
 
 
-def report(found: Iterator[tuple[Path, Answer | str]], as_json: bool) -> int:
+def report(found: Iterator[tuple[Page, Answer | str]], as_json: bool) -> int:
     """Print the answers, and the messages for unreadable files on stderr; return the exit code."""
     entries, failures = [], 0
-    for file, answer in found:
+    for page, answer in found:
         if isinstance(answer, str):
             failures += 1
             print(escape_control_characters(answer), file=sys.stderr)
-            entries.append({"file": str(file), "error": answer})
+            entries.append({"file": str(page.path), "page": page.number, "error": answer})
         else:
             entries.append(asdict(answer))
             if not as_json:
@@ -255,7 +285,8 @@ def report(found: Iterator[tuple[Path, Answer | str]], as_json: bool) -> int:
 def line(answer: Answer) -> str:
     """Return the line that is printed for one file."""
     note = f"  ({answer.note()})" if answer.note() else ""
-    return f"{answer.number}  {answer.confidence:6.1%}  {escape_control_characters(answer.file)}{note}"
+    page = escape_control_characters(str(Page(Path(answer.file), answer.page, answer.pages)))
+    return f"{answer.number}  {answer.confidence:6.1%}  {page}{note}"
 
 
 def probability(text: str) -> float:
@@ -271,8 +302,8 @@ def _parser() -> Parser:
     parser = Parser(
         prog="python -m mnist_helpers.predict",
         description="Read the handwritten digits in image files. Any image size is accepted, with "
-        "dark ink on light paper or light ink on a dark background. Exit code 0: all files were read; "
-        "1: some were not; 2: none was.",
+        "dark ink on light paper or light ink on a dark background. Exit code 0: everything was read; "
+        "1: something was not, or the output could not be written; 2: nothing was read.",
     )
     parser.add_argument(
         "images", nargs="+", type=Path, metavar="IMAGE", help="an image file or a folder of image files"
@@ -294,6 +325,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     escape_unencodable()
+    if sys.stdout is None:  # closed by the shell: python -m mnist_helpers.predict photo.png >&-
+        parser.exit(2, "the answers are printed on the standard output, but it is closed; leave it open.\n")
     try:
         reader = Reader(options.model, threshold=options.threshold)
     except CourseError as error:
@@ -303,8 +336,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{name} has no published digest, so it was not checked for damage.", file=sys.stderr)
     try:
         return report(answers(reader, options.images, options), options.json)
-    except BrokenPipeError:
+    except OSError as error:  # of the output: for the input, there are messages
         silence_stdout()
+        if not isinstance(error, BrokenPipeError):
+            print(f"the answers cannot be written ({error.strerror}); free some disk space.", file=sys.stderr)
         return 1
 
 

@@ -1,4 +1,4 @@
-"""Find the handwritten digits in a picture of paper, and put them in reading order. Taught in chapter 09.
+"""Find the handwritten digits in a picture of paper, and put them in reading order. Taught in chapter 10.
 
 The steps: estimate the brightness of the paper at every pixel; keep what is darker, the ink; remove ruled lines, specks
 and what lies at the border; group the connected parts of the ink into digits; even out the width of the strokes.

@@ -47,6 +47,7 @@ CARDS = {  # chapter: id of the cell whose figure is shown on the home page
     "07_improving": "company-figure",
     "08_speed": "roofline",
     "09_deployment": "speed",
+    "10_pictures": "components",
 }
 
 

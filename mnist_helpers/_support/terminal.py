@@ -1,8 +1,10 @@
 """Helpers of the command-line programs: error messages of one sentence and safe output to the terminal."""
 
 import argparse
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,8 +23,43 @@ def escape_unencodable() -> None:
 
 
 def silence_stdout() -> None:
-    """Discard further output after a BrokenPipeError; otherwise Python prints another error when it exits."""
+    """Discard further output after an error of stdout; otherwise Python prints another error when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def mute_c_libraries() -> Iterator[None]:
+    """Discard what is written to stderr meanwhile, also by C libraries, such as libtiff about a damaged file."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # stderr is closed
+        kept = None
+    if kept is not None:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        if kept is not None:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def show_progress(done: int, total: int) -> None:
+    """If stderr is a terminal and there is more than one thing to do, show a bar there, in place of the last one."""
+    if total > 1 and _stderr_is_a_terminal():
+        bar = "#" * (20 * done // total)
+        print(f"\r\x1b[K[{bar:20}] {done} of {total}", end="", file=sys.stderr, flush=True)
+
+
+def remove_progress() -> None:
+    """Remove the bar, so that a line can be printed."""
+    if _stderr_is_a_terminal():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _stderr_is_a_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def is_main_process() -> bool:

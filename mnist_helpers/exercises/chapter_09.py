@@ -1,4 +1,4 @@
-"""Exercises of 09_deployment: parity, thresholds, quantisation, costs, fixed batches, integer products, an export."""
+"""Exercises of 09_deployment: parity, quantisation, fixed batches, integer products, an export."""
 
 import tempfile
 from pathlib import Path
@@ -68,34 +68,6 @@ def _wrong_parities(one, other, largest, changed):
 
 
 @exercises.add(
-    "For each row: which share of the kept answers is wrong?",
-    "Keep the rows whose share wrong / kept is at most `allowed`, and take the lowest of their thresholds.",
-)
-def choose_threshold(table, allowed):
-    # The lowest threshold refuses the fewest answers; min also works if the rows are in another order
-    return min(threshold for threshold, kept, wrong in table if wrong / kept <= allowed)
-
-
-CONFIDENCE_TABLE = [(0.0, 1000, 40), (0.5, 950, 25), (0.7, 900, 9), (0.9, 800, 2), (0.99, 500, 0)]
-
-
-@choose_threshold.checker
-def check_choose_threshold(ask):
-    """Check a share between two rows, one that a row meets exactly, none allowed, and another order of the rows."""
-    given = f"the table {CONFIDENCE_TABLE} and allowed = {{}}"
-    same(ask(CONFIDENCE_TABLE, 0.02), 0.7, (), "", given.format(0.02))
-    same(
-        ask(CONFIDENCE_TABLE, 0.01), 0.7, (), "9 wrong of 900 is a share of 0.01: that is allowed.", given.format(0.01)
-    )
-    kept = "9 wrong of 900 kept answers is a share of 0.01: divide by the kept answers, not by all."
-    same(ask(CONFIDENCE_TABLE, 0.0095), 0.9, (), kept, given.format(0.0095))
-    same(ask(CONFIDENCE_TABLE, 0.0), 0.99, (), "Only the last row has no wrong answer.", given.format(0.0))
-    same(ask(CONFIDENCE_TABLE, 0.04), 0.0, (), "Here nothing must be refused.", given.format(0.04))
-    other = CONFIDENCE_TABLE[::-1]
-    same(ask(other, 0.02), 0.7, (), "The rows may stand in any order.", f"the table {other} and allowed = 0.02")
-
-
-@exercises.add(
     "Divide by the scale, round, and add the zero point. What if the result does not fit into 0 to 255?",
     "np.rint rounds to the nearest integer. Cut off what is outside 0 to 255, then change the type.",
     "np.clip cuts off what doesn't fit. Do that while the numbers are still floats; .astype(np.uint8) comes last.",
@@ -131,45 +103,6 @@ def check_quantise(ask):
     dtype = getattr(square, "dtype", type(square).__name__)
     if dtype != np.uint8:
         raise NotYet(f"the numbers are right, but uint8 was expected and your function returned {dtype}.")
-
-
-@exercises.add(
-    "Each image costs something in one of two cases: it is refused, or it is kept and read wrongly.",
-    "Where the confidence is below the threshold, a person is paid, whether or not the network was right.",
-    "refused = confidence < threshold is an array of True and False. Which answers are neither refused nor right?",
-    stars=2,
-)
-def cost(confidence, right, threshold, of_refusal, of_mistake):
-    # A refused answer costs its fee even if it was right, because nobody knew; a kept one costs only if it is wrong
-    refused = confidence < threshold
-    return (refused * of_refusal + (~refused & ~right) * of_mistake).mean()
-
-
-CONFIDENCE = np.array([0.99, 0.35, 0.8, 0.62, 0.91, 0.5, 0.97, 0.45, 0.7, 0.88])
-RIGHT = np.array([True, False, True, False, True, True, False, True, True, True])
-
-
-@cost.checker
-def check_cost(ask):
-    """Check a confidence equal to the threshold, other thresholds and costs, and all or no answers refused."""
-    given = "the answers {} with threshold = {}, of_refusal = {}, of_mistake = {}"
-    answers = ", ".join(f"{sure} {'right' if good else 'wrong'}" for sure, good in zip(CONFIDENCE, RIGHT))
-    cases = [
-        (
-            0.62,
-            1,
-            10,
-            (3 * 1 + 2 * 10) / 10,
-            "Three answers are below the threshold, and two of the kept ones are wrong.",
-        ),
-        (0.62, 3, 0.5, (3 * 3 + 2 * 0.5) / 10, "Both costs can be any number."),
-        (0.9, 2, 7, (7 * 2 + 1 * 7) / 10, "Seven answers are refused, and one of the kept ones is wrong."),
-        (0.0, 1, 10, 3, "With threshold 0 nothing is refused, and three answers are wrong."),
-        (1.0, 1, 10, 1, "With threshold 1 all ten are refused."),
-    ]
-    for threshold, of_refusal, of_mistake, expected, why in cases:
-        answer = ask(CONFIDENCE, RIGHT, threshold, of_refusal, of_mistake)
-        same(answer, expected, (), why, given.format(answers, threshold, of_refusal, of_mistake))
 
 
 @exercises.add(

@@ -9,7 +9,7 @@ import reading
 from PIL import Image
 from serve_site import serving
 
-from mnist_helpers import data, drawing, segment
+from mnist_helpers import data, drawing, image_files, segment
 from mnist_helpers._support.paths import COURSE as ROOT
 
 SCRIPTS = ["segment.js", "ndimage.js", "prepare.js"]
@@ -71,7 +71,7 @@ def test_digits_are_found_as_in_python_in_all_conditions(page, reading):
     counts = {}
     for condition in benchmark.DIGITS_IN:
         for picture, _ in benchmark.pictures(condition, images, labels, 2):
-            counts[condition.__name__] = check(page, drawing.clearest_grey(Image.fromarray(picture)))
+            counts[condition.__name__] = check(page, image_files.clearest_grey(Image.fromarray(picture)))
     assert len(counts) == 25 and counts["four_digits"] == 4 and counts["blank_page"] == 0
 
 

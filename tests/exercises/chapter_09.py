@@ -8,8 +8,6 @@ import torch
 from mnist_helpers import export
 from mnist_helpers.exercises.chapter_09 import (
     ACTIVATIONS,
-    CONFIDENCE,
-    CONFIDENCE_TABLE,
     ONE,
     OTHER,
     PICTURES,
@@ -18,9 +16,6 @@ from mnist_helpers.exercises.chapter_09 import (
     exercises,  # noqa: F401
     pretended_file,
     random_probabilities,
-)
-from mnist_helpers.exercises.chapter_09 import (
-    RIGHT as RIGHT_ANSWERS,
 )
 from mnist_helpers.onnx_file import InferenceSession
 
@@ -35,13 +30,6 @@ def parity_by_loop(one, other):
 
 def whole(values, scale, zero_point):
     return np.rint(values / scale) + zero_point
-
-
-def kept_cost(confidence, right, threshold, of_refusal, of_mistake):
-    total = 0
-    for sure, good in zip(confidence, right):
-        total += of_refusal if sure < threshold else 0 if good else of_mistake
-    return total / len(confidence)
 
 
 def product(images, weight, rounding=np.rint, kind=np.int32, which=(0, 1), back=(0, 1), steps=127, size=np.abs):
@@ -97,17 +85,6 @@ WRONG = {
         "the mean difference": lambda a, b: (np.abs(a - b).mean(), (a.argmax(1) != b.argmax(1)).sum()),
         "without abs": lambda a, b: ((a - b).max(), (a.argmax(1) != b.argmax(1)).sum()),
     },
-    "choose_threshold": {
-        "the highest": lambda table, allowed: max(t for t, kept, wrong in table if wrong / kept <= allowed),
-        "less than allowed": lambda table, allowed: min([t for t, k, w in table if w / k < allowed], default=1),
-        "share of all images": lambda table, allowed: min(
-            t for t, kept, wrong in table if wrong / max(k for _, k, _ in table) <= allowed
-        ),
-        "the first row that fits": lambda table, allowed: next(t for t, k, w in table if w / k <= allowed),
-        "the whole row": lambda table, allowed: next(row for row in table if row[2] / row[1] <= allowed),
-        "the share itself": lambda table, allowed: max(w / k for t, k, w in table if w / k <= allowed),
-        "the share of right ones": lambda table, allowed: min(t for t, k, w in table if 1 - w / k >= allowed),
-    },
     "quantise": {
         "without the zero point": lambda values, scale, zero: np.rint(values / scale),
         "cut off": lambda values, scale, zero: (values / scale + zero).astype(int),
@@ -123,17 +100,6 @@ WRONG = {
             np.clip(whole(values, scale, zero), 0, 255).astype(np.uint8).reshape(-1)
         ),
         "too wide": lambda values, scale, zero: np.clip(whole(values, scale, zero), 0, 255).astype(int),
-    },
-    "cost": {
-        "the sum": lambda *given: kept_cost(*given) * len(given[0]),
-        "over the kept": lambda c, r, t, fee, loss: kept_cost(c, r, t, fee, loss) * len(c) / max((c >= t).sum(), 1),
-        "at the threshold refused": lambda c, r, t, fee, loss: ((c <= t) * fee + ((c > t) & ~r) * loss).mean(),
-        "refused mistakes paid": lambda c, r, t, fee, loss: ((c < t) * fee + ~r * loss).mean(),
-        "the confident refused": lambda c, r, t, fee, loss: ((c >= t) * fee + ((c < t) & ~r) * loss).mean(),
-        "right ones refused only": lambda c, r, t, fee, loss: (((c < t) & r) * fee + ((c >= t) & ~r) * loss).mean(),
-        "refusing for nothing": lambda c, r, t, fee, loss: (((c >= t) & ~r) * loss).mean(),
-        "mistakes for nothing": lambda c, r, t, fee, loss: ((c < t) * fee).mean(),
-        "right ones cost": lambda c, r, t, fee, loss: ((c < t) * fee + ((c >= t) & r) * loss).mean(),
     },
     "fixed_batches": {
         "the rest forgotten": lambda run, images, size: np.concatenate(
@@ -174,17 +140,9 @@ RIGHT = {
         parity_by_loop,
         lambda one, other: [float(abs(one - other).max()), int(np.sum(one.argmax(-1) != other.argmax(-1)))],
     ],
-    "choose_threshold": [
-        lambda table, allowed: [t for t, kept, wrong in sorted(table) if wrong <= allowed * kept + 1e-9][0],
-        lambda table, allowed: np.min([t for t, kept, wrong in table if 1 - wrong / kept >= 1 - allowed - 1e-12]),
-    ],
     "quantise": [
         lambda values, scale, zero: np.uint8(np.minimum(np.maximum(np.round(values / scale) + zero, 0), 255)),
         lambda values, scale, zero: np.rint(values / scale + zero).clip(0, 255).astype("uint8"),
-    ],
-    "cost": [
-        kept_cost,
-        lambda c, r, t, fee, loss: np.where(c < t, fee, np.where(r, 0, loss)).mean(),
     ],
     "fixed_batches": [
         one_at_a_time,
@@ -205,16 +163,9 @@ PROBES = {
     "parity": lambda function: [
         value for pair in [(ONE, OTHER), (OTHER, ONE), (ONE, ONE)] for value in function(*pair)
     ],
-    "choose_threshold": lambda function: [
-        function(CONFIDENCE_TABLE, allowed) for allowed in (0, 0.001, 0.0025, 0.01, 0.02, 0.04)
-    ],
     "quantise": lambda function: [
         function(values, scale, zero)
         for values, scale, zero in [(VALUES, 0.1, 100), (VALUES * 20, 0.1, 100), (VALUES, 0.03, 7), (VALUES, 0.5, 0)]
-    ],
-    "cost": lambda function: [
-        function(CONFIDENCE, RIGHT_ANSWERS, threshold, fee, loss)
-        for threshold, fee, loss in [(0.62, 1, 10), (0.9, 2, 7), (0, 1, 10), (1, 3, 5)]
     ],
     "fixed_batches": lambda function: [
         function(pretended_file(size), PICTURES[:count], size) for count, size in [(10, 4), (8, 4), (3, 4), (9, 5)]

@@ -5,12 +5,12 @@ import inspect
 
 import pytest
 
-from mnist_helpers import cuda_graph, export, network, recipes, timing, training
+from mnist_helpers import calibration, cuda_graph, export, network, recipes, timing, training
 from tests.notebooks import cell_ids, notebook_checks, prose_numbers, stored_outputs
 
 CHAPTERS = {  # missing ones fail, new ones join
     *("01_data", "02_network", "03_gradients", "04_training", "05_predictions", "06_experiments", "07_improving"),
-    *("08_speed", "09_deployment"),
+    *("08_speed", "09_deployment", "10_pictures"),
 }
 # Not among them: the model card, which is generated and compared with its sources, and the years of the licences
 PAGES = ["README", "CONTRIBUTING", "docs/index", "docs/draw", "docs/glossary", "docs/instructors"]
@@ -50,6 +50,7 @@ def test_notebook_is_stored_as_it_should_be(notebooks, name, check):
         ("08_speed", cuda_graph, "warm_up"),
         ("08_speed", cuda_graph, "captured"),
         ("09_deployment", export, "FromPixels"),
+        ("10_pictures", calibration, "risk_and_coverage"),
     ],
 )
 def test_taught_code_is_the_code_of_the_helpers(notebooks, name, module, definition):

@@ -182,7 +182,7 @@ def saved(image, path):
 
 BAD = {
     "missing": (lambda path: None, "is not there"),
-    "a folder": (lambda path: path.mkdir(), "is no image"),
+    "a folder": (lambda path: path.mkdir(), "is a folder"),
     "empty": (lambda path: path.write_bytes(b""), "is no image"),
     "text": (lambda path: path.write_text("seven"), "is no image"),
     "torn": (lambda path: path.write_bytes(saved(Image.effect_noise(SIZE, 99), path)[:5000]), "is no image"),

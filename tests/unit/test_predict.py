@@ -39,7 +39,8 @@ def folder(tmp_path):
 
 def run(*arguments, **options):
     command = [sys.executable, "-m", "mnist_helpers.predict", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **options)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.run(command, cwd=ROOT, text=True, **pipes | options)
 
 
 def sentence(text):
@@ -247,13 +248,33 @@ def test_a_view_shows_boxes_and_what_the_network_saw(number, tmp_path):
     assert done.returncode == 2 and "cannot be written" in done.stderr
 
 
-@pytest.mark.parametrize("suffix", ["tiff", "gif"])
-def test_pages_after_the_first_are_named(suffix, number, tmp_path):
+@pytest.fixture
+def scan(number, tmp_path):
+    """A TIFF of three pages: a number, blank paper, the number again."""
     with Image.open(number) as page:
-        page.save(tmp_path / f"pages.{suffix}", save_all=True, append_images=[Image.new("L", page.size, 255)] * 2)
-    done = run(tmp_path / f"pages.{suffix}")
-    assert done.returncode == 0 and done.stdout.startswith("7210 ")
-    assert "(only the first of" in done.stdout and "pages was read)" in done.stdout
+        page.save(tmp_path / "scan.tif", save_all=True, append_images=[Image.new("L", page.size, 255), page])
+    return tmp_path / "scan.tif"
+
+
+def test_all_pages_are_read_and_named(scan, tmp_path):
+    done = run("--save-view", tmp_path / "views", scan)
+    lines = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
+    assert [(number, name) for number, _, name in lines] == [("7210", f"{scan} page 1"), ("7210", f"{scan} page 3")]
+    assert done.returncode == 1 and sentence(done.stderr) and "scan.tif page 2 shows no digit" in done.stderr
+    assert {path.name for path in (tmp_path / "views").iterdir()} == {f"scan.tif.page{n}.view.png" for n in (1, 2, 3)}
+    entries = json.loads(run("--json", scan).stdout)
+    assert [(entry["file"], entry["page"]) for entry in entries] == [(str(scan), page) for page in (1, 2, 3)]
+
+
+def test_the_function_reads_all_pages_and_stops_at_a_bad_one(scan, number):
+    with refused("scan.tif page 2 shows no digit"):
+        read_digits([scan])
+    with Image.open(number) as page:
+        page.save(scan, save_all=True, append_images=[page])
+    assert [(answer.number, answer.page, answer.pages) for answer in read_digits([scan])] == [
+        ("7210", 1, 2),
+        ("7210", 2, 2),
+    ]
 
 
 def test_folders_in_a_folder_are_read_when_asked(number, tmp_path):
@@ -271,8 +292,8 @@ def test_folders_in_a_folder_are_read_when_asked(number, tmp_path):
     "name, words",
     [
         ("photo.HEIC", "pillow-heif"),
-        ("scan.pdf", "save its page as PNG"),
-        ("https://host/photo.png", "is an address, but a file was expected"),
+        ("scan.pdf", "save its pages as PNG"),
+        ("https://host/photo.png", "https://host/photo.png is an address, but a file was expected"),
     ],
 )
 def test_what_cannot_be_read_is_named_and_never_skipped(name, words, folder):
@@ -319,6 +340,34 @@ def test_a_closed_pipe_ends_the_command_without_a_traceback(options, folder):
     job = started(*options, *[folder / "seven.PNG"] * 50)
     job.stdout.close()  # as `| head` does
     assert job.stderr.read() == "" and job.wait(60) == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has the device /dev/full")
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_answers_that_cannot_be_written_are_one_sentence(options, folder):
+    with open("/dev/full", "w") as full:
+        done = run(*options, folder, stdout=full)
+    assert done.returncode == 1 and sentence(done.stderr) and "the answers cannot be written" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell of Unix closes the output")
+def test_a_closed_output_is_named_before_anything_is_read(folder):
+    script = '"$0" -m mnist_helpers.predict "$1" >&-'
+    done = subprocess.run(["sh", "-c", script, sys.executable, folder], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and sentence(done.stderr) and "it is closed" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+def test_a_terminal_shows_how_far_a_folder_is_and_a_pipe_does_not(folder):
+    import pty
+
+    ours, theirs = pty.openpty()
+    done = run(folder, stderr=theirs)
+    os.close(theirs)
+    assert done.returncode == 0 and done.stdout.count("\n") == 2 and "\x1b" not in done.stdout
+    shown = os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert "0 of 2" in shown and "1 of 2" in shown and shown.endswith("\r\x1b[K")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl+C to all processes of a console")

@@ -36,3 +36,24 @@ def test_a_bad_option_gets_one_sentence_and_exit_code_2(capsys):
         terminal.Parser(prog="program").parse_args(["--unknown"])
     said = capsys.readouterr().err
     assert end.value.code == 2 and said.count("\n") == 1 and "--unknown" in said and said.endswith("see --help.\n")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    "stream, bar", [(Terminal(), "[##########          ] 3 of 6"), (io.StringIO(), ""), (None, "")]
+)
+def test_progress_is_shown_in_a_terminal_only(stream, bar, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", stream)
+    terminal.show_progress(3, 6)
+    terminal.remove_progress()
+    assert stream is None or bar in stream.getvalue() and ("\x1b" in stream.getvalue()) == bool(bar)
+
+
+def test_a_single_file_needs_no_bar(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    terminal.show_progress(0, 1)
+    assert sys.stderr.getvalue() == ""
