@@ -88,7 +88,9 @@ answers: .venv/.dev-installed  ## solve every exercise and run the notebooks wit
 	$(PY) tools/copies.py answers
 
 model: .venv/.installed  ## export the networks that the site shows and the command uses, measure them, write the model card
+	$(PY) benchmarks/calibration.py
 	$(PY) tools/train_model.py
+	$(PY) benchmarks/reading.py
 	$(PY) benchmarks/deployment.py
 	$(PY) tools/model_card.py
 
