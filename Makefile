@@ -92,7 +92,9 @@ grade: .venv/.installed  ## grade submitted notebooks, into grades/: make grade 
 	$(PY) tools/grade.py $(if $(SUBMISSIONS),"$(SUBMISSIONS)") $(GRADE)
 
 model: .venv/.installed  ## export the networks that the site shows and the command uses, measure them, write the model card
+	$(PY) benchmarks/calibration.py
 	$(PY) tools/train_model.py
+	$(PY) benchmarks/reading.py
 	$(PY) benchmarks/deployment.py
 	$(PY) tools/model_card.py
 

@@ -26,7 +26,7 @@ def test_results_are_those_of_the_shipped_file():
 def test_card_is_written_from_the_results():
     assert model_card.CARD.read_text(encoding="utf-8") == model_card.render()
     best, card = model_card.results("best"), model_card.results("deployment")["card"]
-    assert sum(card["correct_by_class"]) == best["test_correct"][Reader().metadata["seed"]]
+    assert f"{sum(card['correct_by_class'])} of {best['test_images']}" == Reader().metadata["test images read right"]
     assert sum(card["images_by_class"]) - sum(card["correct_by_class"]) == len(card["mistakes"])
 
 
@@ -42,7 +42,26 @@ def test_card_says_what_becomes_of_changed_digits():
 
 def test_weights_of_another_network_are_refused(tmp_path, monkeypatch):
     torch.save(Net().state_dict(), tmp_path / "best_seed_1.pt")
-    monkeypatch.setattr(train_model, "WEIGHTS", tmp_path / "best_seed_1.pt")
-    monkeypatch.setattr(train_model, "ROOT", tmp_path)
+    monkeypatch.setattr(train_model, "FOLDER", tmp_path)
     with pytest.raises(SystemExit, match="delete it to train the network anew"):
         train_model.best_network()
+
+
+def test_shipped_weights_lie_between_those_of_the_recipe_and_those_after_the_exposure():
+    before, model = Net().state_dict(), Net()
+    after = {name: value.clone() for name, value in model.state_dict().items()}
+    mixed = train_model.mixed(before, model).state_dict()
+    for name, value in mixed.items():
+        torch.testing.assert_close(value, 0.3 * before[name] + 0.7 * after[name])
+
+
+def test_what_is_no_digit_is_expected_to_be_any_digit(monkeypatch):
+    for name, count in {"DIGITS_SEEN": 20, "REWRITTEN": 6, "OUTLIERS": 10}.items():
+        monkeypatch.setattr(train_model, name, count)
+    images, labels = data.load("train")
+    inputs, targets = train_model.exposure(images[:100], labels[:100])
+    assert inputs.shape[1:] == (1, 28, 28) and len(inputs) == len(targets) == 20 + 6 + 10
+    torch.testing.assert_close(targets.sum(dim=1), torch.ones(36))
+    assert (targets[:26].max(dim=1).values == 1).all() and (targets[26:] == 0.1).all()
+    known = {image.numpy().tobytes(): label for image, label in zip(images[:100], labels[:100])}
+    assert all(known[image.numpy().tobytes()] == target.argmax() for image, target in zip(inputs[:20], targets))

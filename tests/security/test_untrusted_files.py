@@ -26,9 +26,8 @@ def resume(path):
 
 def weights_of_train_model(path):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_model, "WEIGHTS", path)
-        patch.setattr(train_model, "ROOT", path.parent)
-        train_model.best_network()
+        patch.setattr(train_model, "FOLDER", path.parent)
+        train_model.stored(path.stem, lambda: pytest.fail("trained anew"))
 
 
 LOADERS = {
