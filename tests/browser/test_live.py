@@ -1,4 +1,4 @@
-"""The network at work in a real browser: what is drawn, the maps, one number's origin, the answer, and the words for it."""
+"""The network at work in a real browser: the drawing, the maps, one number's origin, the answer, and the words."""
 
 import re
 import shutil
