@@ -17,7 +17,6 @@ from pathlib import Path
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.widgets.file_server import FolderHandler
 
-
 COMPRESSED = {".html", ".js", ".mjs", ".css", ".svg", ".json", ".txt", ".bin", ".ipynb"}  # pictures are so already
 
 
