@@ -158,6 +158,8 @@ def answer_from(path: Path, digits: list[Digit]) -> Answer:
     """Return the answer for the digits in the picture `path`. Raises CourseError as `Reader.read` does."""
     if not digits:
         raise CourseError(f"{path} shows no digit; write with a dark pen on light paper, and leave a margin.")
+    if segment.lie_sideways([digit.box for digit in digits]):
+        raise CourseError(f"{path} seems to lie on its side; turn it so that the digits are upright.")
     if _is_no_number(digits):
         raise CourseError(f"{path} shows something, but no digit that the network is sure of.")
     number, confidence = "".join(map(str, digits)), min(digit.confidence for digit in digits)

@@ -39,6 +39,26 @@ export function padded({ height, width, values }, margin, outside = 0) {
   return gridOf(height + 2 * margin, wide, result);
 }
 
+/** Widen the rows of a grid by `margin` zeros at both ends. */
+export function paddedRows({ height, width, values }, margin) {
+  const wide = width + 2 * margin;
+  const result = new values.constructor(height * wide);
+  for (let row = 0; row < height; row++) {
+    result.set(values.subarray(row * width, (row + 1) * width), row * wide + margin);
+  }
+  return gridOf(height, wide, result);
+}
+
+/** Return every n-th value of every n-th row. */
+export function everyNth({ height, width, values }, n) {
+  const [rows, columns] = [height, width].map((length) => Math.ceil(length / n));
+  const result = new values.constructor(rows * columns);
+  for (let place = 0; place < result.length; place++) {
+    result[place] = values[n * Math.floor(place / columns) * width + n * (place % columns)];
+  }
+  return gridOf(rows, columns, result);
+}
+
 /** Widen a grid by `margin` on all sides, with copies of its edge. */
 export function paddedByEdge({ height, width, values }, margin) {
   const wide = width + 2 * margin;
@@ -95,36 +115,36 @@ function uniformRows({ height, width, values }, size) {
   return gridOf(height, width, result);
 }
 
-/** minimum_filter1d along rows, with zeros outside: the negative maximum of the negative values. */
-export function minimumRows(grid, size, shift = 0) {
-  return extremeRows(grid, size, shift, -1);
+/** Return the minimum of each window of `size` values that lies inside a row: the rows become shorter by size - 1. */
+export function minimaInRows(grid, size) {
+  return extremesInRows(grid, size, -1);
 }
 
-/** maximum_filter1d along rows. A window of even size reaches further to the left; `shift` moves it to the right. */
-export function maximumRows(grid, size, shift = 0) {
-  return extremeRows(grid, size, shift, 1);
+/** Return the maximum of each window of `size` values that lies inside a row. */
+export function maximaInRows(grid, size) {
+  return extremesInRows(grid, size, 1);
 }
 
 /**
- * Return the maximum, times `sign`, of `sign` times the values in a window around each value of a row.
+ * Return the maximum, times `sign`, of `sign` times the values in each window.
  *
  * Three comparisons a value are enough, however large the window is (van Herk 1992; Gil and Werman 1993): the row is
  * cut into blocks as long as the window. A window is an end of one block and a start of the next one.
  */
-function extremeRows({ height, width, values }, size, shift, sign) {
-  const result = new values.constructor(height * width);
-  const before = (size >> 1) - shift;
-  const length = Math.ceil((width + size - 1) / size) * size;
+function extremesInRows({ height, width, values }, size, sign) {
+  const narrow = width - size + 1;
+  const result = new values.constructor(height * narrow);
+  const length = Math.ceil(width / size) * size;
   const [line, starts, ends] = [0, 0, 0].map(() => new Int16Array(length));
-  for (let first = 0; first < values.length; first += width) {
-    for (let n = 0; n < width; n++) line[before + n] = sign * values[first + n];
+  for (let row = 0; row < height; row++) {
+    for (let n = 0, place = row * width; n < width; n++, place++) line[n] = sign * values[place];
     for (let block = 0; block < length; block += size) maximaOfBlock(line, block, block + size, starts, ends);
-    for (let n = 0; n < width; n++) {
+    for (let n = 0, place = row * narrow; n < narrow; n++, place++) {
       const [end, start] = [ends[n], starts[n + size - 1]];
-      result[first + n] = sign * (end > start ? end : start);
+      result[place] = sign * (end > start ? end : start);
     }
   }
-  return gridOf(height, width, result);
+  return gridOf(height, narrow, result);
 }
 
 /** Fill in the maximum of each start and of each end of a block of the line. */
@@ -235,26 +255,6 @@ export function boxesOf({ height, width, values }, count) {
     }
   }
   return boxes.slice(1).map(([top, left, bottom, right]) => [top, left, bottom - top + 1, right - left + 1]);
-}
-
-/**
- * Return the largest chessboard distance from a pixel of a mask to the nearest zero, 0 if there are no zeros. The
- * first pass finds the distances to zeros above and at the left, the second one the others (Rosenfeld and Pfaltz 1966).
- */
-export function largestChessboardDistance(mask) {
-  if (!mask.values.includes(0)) return 0;
-  const far = mask.height + mask.width;
-  const { width, values } = padded(mapped(mask, (inside) => inside * far, Int32Array), 1, far);
-  const lower = (place, step) => {
-    const above = place + step * width;
-    const nearest = Math.min(values[place + step], values[above - 1], values[above], values[above + 1]);
-    values[place] = Math.min(values[place], nearest + 1);
-  };
-  const last = values.length - width - 2;
-  for (let place = width + 1; place <= last; place++) lower(place, -1);
-  for (let place = last; place > width; place--) lower(place, 1);
-  const box = [1, 1, mask.height, mask.width];
-  return cropped(gridOf(mask.height + 2, width, values), box).values.reduce((one, other) => Math.max(one, other));
 }
 
 /**

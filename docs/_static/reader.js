@@ -3,10 +3,11 @@
 import { FAILED, LOADING, loadLimits, loadNetwork, predict } from "./network.js";
 import { percent, showPicture } from "./pad.js";
 import { openPicture } from "./photo.js";
-import { findDigits } from "./segment.js";
+import { findDigits, lieSideways } from "./segment.js";
 
 const NOTHING = "No digit was found in this picture. Write with a dark pen on light paper, and leave a margin.";
 const NO_DIGIT = "This picture shows something, but no digit that the network is sure of.";
+const SIDEWAYS = "This picture seems to lie on its side; turn it so that the digits are upright.";
 const BROKEN = "This picture could not be read; try another one.";
 const READING = "The picture is being read …";
 const [SURE, UNSURE] = ["#0072b2", "#b34f00"]; // of boxes; white numbers are legible on both
@@ -60,6 +61,7 @@ function summary(digits, limits) {
   const number = digits.map((digit) => digit.said).join("");
   const lowest = Math.min(...digits.map((digit) => digit.confidence));
   const unsure = digits.filter((digit) => !digit.sure);
+  if (lieSideways(digits.map((digit) => digit.box))) return { sentence: SIDEWAYS };
   if (isNoNumber(digits, limits)) return { sentence: NO_DIGIT };
   if (unsure.length) return { number, sentence: `unsure: ${unsure.map((digit) => digit.doubt).join(", ")}` };
   if (digits.length === 1) return { number, sentence: `one digit, ${percent(lowest)} sure` };

@@ -15,7 +15,9 @@ const MAX_INK = 0.45;
 const MAX_DIGITS = 60;
 const DOT = 0.65;
 const FRAGMENT = 0.6;
+const STACKED = 0.05;
 const SPECK = 0.2;
+const SIDEWAYS = [1.1, 1.2]; // digits in a column, or in a row
 const STROKE = [0.12, 0.16]; // the thinnest and the widest stroke, as shares of the digit's longer side
 
 /**
@@ -84,8 +86,8 @@ function count(mask) {
 
 /** Return whether the writing is lighter than the paper: compare the extremes of coarse blocks with the paper there. */
 function isLightOnDark(grey) {
-  const { darkest, lightest, mean } = blocksOf(grey, Math.max(1, roundHalfEven(shorter(grey) / 40)));
-  const paper = ndimage.medianFilter(mean, 17).values;
+  const { darkest, lightest, mean } = blocksOf(grey, Math.max(1, roundHalfEven(shorter(grey) / 24)));
+  const paper = ndimage.medianFilter(mean, 15).values;
   let difference = 0;
   for (let block = 0; block < paper.length; block++) {
     const [darker, lighter] = [paper[block] - darkest[block], lightest[block] - paper[block]];
@@ -118,28 +120,41 @@ function blocksOf({ height, width, values }, side) {
 
 /** Return which pixels of dark writing on paper are ink (a mask), without ruled lines. */
 function inkOfWriting(grey) {
-  let [ink, lines] = [null, null];
-  for (const share of WINDOWS) {
-    const window = Math.max(3, roundHalfEven(share * shorter(grey)));
-    const darkness = darknessOf(grey, window);
-    const least = Math.max(MIN_CONTRAST / 2, levelsOf(darkness).noise);
-    lines = ruledLines(ndimage.mapped(darkness, (value) => value >= least));
-    ink = inkOf(ndimage.mapped(darkness, (value, place) => (lines.values[place] ? 0 : value)));
-    if (2 * ndimage.largestChessboardDistance(ink) < 0.55 * window) break; // otherwise, strokes were cut
-  }
+  const darkness = darknessOf(grey);
+  const least = Math.max(MIN_CONTRAST / 2, levelsOf(darkness).noise);
+  const lines = ruledLines(ndimage.mapped(darkness, (value) => value >= least));
+  const ink = inkOf(ndimage.mapped(darkness, (value, place) => (lines.values[place] ? 0 : value)));
   if (!lines.values.includes(1)) return ink;
   const bridges = bridged(ink).values;
   return ndimage.mapped(ink, (value, place) => value | (lines.values[place] & bridges[place]));
 }
 
-/** Return how much darker than the paper around it each pixel is. The paper is a grey closing with this window. */
-function darknessOf(grey, window) {
-  const margin = (window >> 1) + 1;
+/** Return how much darker than the paper around it each pixel is, with the first window that is wider than strokes. */
+function darknessOf(grey) {
+  let paper = null;
+  for (const share of WINDOWS) {
+    paper = paperOf(grey, Math.max(3, roundHalfEven(share * shorter(grey))));
+    if (!hidesStrokes(paper, grey)) break;
+  }
+  return ndimage.mapped(paper, (value, place) => value - grey.values[place]);
+}
+
+/** Return the brightness of the paper at each pixel: a grey closing with this window. */
+function paperOf(grey, window) {
   const square = (rows) => (grid) => ndimage.downColumns(rows(grid, window), (turned) => rows(turned, window));
-  const [lighter, darker] = [ndimage.maximumRows, ndimage.minimumRows].map(square);
-  const wide = darker(lighter(ndimage.paddedByEdge(grey, margin)));
-  const paper = ndimage.cropped(wide, [margin, margin, grey.height, grey.width]).values;
-  return ndimage.mapped(grey, (value, place) => Math.max(paper[place] - value, 0));
+  const [lighter, darker] = [ndimage.maximaInRows, ndimage.minimaInRows].map(square);
+  return darker(lighter(ndimage.paddedByEdge(grey, window - 1)));
+}
+
+/** Return whether strokes wider than the window were taken for paper: it is dark in a place inside the picture. */
+function hidesStrokes(paper, grey) {
+  const [lightest, darkest] = [[paper, Math.max], [grey, Math.min]].map(([grid, choose]) =>
+    grid.values.reduce((one, other) => choose(one, other)),
+  );
+  const dark = ndimage.mapped(ndimage.everyNth(paper, 4), (value) => value < (lightest + darkest) / 2);
+  const { labels, count: components } = ndimage.label(dark);
+  const isInside = ([, , height, width]) => height < dark.height && width < dark.width;
+  return ndimage.boxesOf(labels, components).some(isInside);
 }
 
 /** Return three levels of darkness: of paper, of its grain (noise), and of the darkest 1 of 4,000 pixels (strong). */
@@ -195,15 +210,16 @@ function taller(mask) {
   return ndimage.mapped(mask, (value, place) => value | values[place - width] | values[place + width]);
 }
 
-/** Keep only runs of at least `length` pixels along rows (a binary opening). An even window is not centred. */
+/** Keep only runs of at least `length` pixels along rows (a binary opening). */
 function opened(mask, length) {
-  const runs = ndimage.minimumRows(mask, length);
-  return runs.values.includes(1) ? ndimage.maximumRows(runs, length, length % 2 === 0 ? 1 : 0) : runs;
+  const wide = ndimage.paddedRows(mask, length - 1);
+  return ndimage.maximaInRows(ndimage.minimaInRows(wide, length), length);
 }
 
-/** Close the gaps of at most `length` - 1 pixels along rows (a binary closing). */
+/** Close the gaps of fewer than `length` pixels along rows (a binary closing). */
 function closed(mask, length) {
-  return ndimage.minimumRows(ndimage.maximumRows(mask, length, length % 2 === 0 ? 1 : 0), length);
+  const wide = ndimage.paddedRows(mask, length - 1);
+  return ndimage.minimaInRows(ndimage.maximaInRows(wide, length), length);
 }
 
 /** Close the gaps that a removed line leaves in strokes. */
@@ -236,15 +252,15 @@ function atBorder([top, left, height, width], picture) {
   return top === 0 || left === 0 || top + height === picture.height || left + width === picture.width;
 }
 
-/** Group components into digits: a fragment joins what is near to it, unless both together are much too tall. */
+/** Group components into digits: a piece of a digit joins what is nearest to it. */
 function grouped(numbers, boxes) {
   const tallest = largestOf(numbers.map((number) => boxes[number][2]));
   let waiting = byHeight(numbers.map((number) => ({ members: [number], box: boxes[number] })));
   let done = [];
   while (waiting.length) {
     const group = waiting.shift();
-    const near = nearest(group.box, [...waiting, ...done], tallest);
-    if (near === null || group.box[2] >= FRAGMENT * tallest || gap(group.box, near.box) > 0.2 * tallest) {
+    const near = nearest(group.box, [...waiting, ...done].filter((other) => isPiece(group.box, other.box, tallest)));
+    if (near === null) {
       done.push(group);
     } else {
       const joined = { members: [...near.members, ...group.members], box: together(group.box, near.box) };
@@ -259,10 +275,18 @@ function byHeight(groups) {
   return groups.sort((one, other) => one.box[2] - other.box[2]);
 }
 
-/** Return the first of the nearest groups, or null if each would be too tall together with the box. */
-function nearest(box, groups, tallest) {
-  const others = groups.filter((other) => together(box, other.box)[2] <= 1.7 * tallest);
-  return others.reduce((best, other) => (best && gap(box, best.box) <= gap(box, other.box) ? best : other), null);
+/** Return whether a box holds a piece of the digit in another box. */
+function isPiece(box, other, tallest) {
+  const height = together(box, other)[2];
+  if (box[2] < FRAGMENT * tallest) return gap(box, other) <= 0.2 * tallest && height <= 1.7 * tallest;
+  const [down, right] = distances(box, other);
+  const beside = -right < 0.5 * Math.min(box[3], other[3]);
+  return down <= STACKED * tallest && !beside && height <= 2.1 * tallest;
+}
+
+/** Return the first of the nearest groups, or null if there are none. */
+function nearest(box, groups) {
+  return groups.reduce((best, other) => (best && gap(box, best.box) <= gap(box, other.box) ? best : other), null);
 }
 
 /** Return the box around two boxes. */
@@ -274,13 +298,15 @@ function together(one, other) {
 
 /** Return the distance in pixels between two boxes, 0 if they overlap. */
 function gap(one, other) {
-  const [down, right] = [0, 1].map((axis) =>
-    Math.max(
-      0,
-      Math.max(one[axis], other[axis]) - Math.min(one[axis] + one[axis + 2], other[axis] + other[axis + 2]),
-    ),
-  );
+  const [down, right] = distances(one, other).map((distance) => Math.max(distance, 0));
   return Math.sqrt(down * down + right * right);
+}
+
+/** Return the distances down and to the right between two boxes, below 0 if they overlap. */
+function distances(one, other) {
+  return [0, 1].map(
+    (axis) => Math.max(one[axis], other[axis]) - Math.min(one[axis] + one[axis + 2], other[axis] + other[axis + 2]),
+  );
 }
 
 /** Cut out the components of one digit. */
@@ -306,17 +332,34 @@ function middle({ box: [top, , height] }) {
   return top + height / 2;
 }
 
-/** Widen strokes that are too thin for MNIST, and narrow those that are too wide; a widened mask is larger. */
+/** Return whether two or more digits lie on their side, as far as their boxes tell: most are wider than high. */
+export function lieSideways(boxes) {
+  if (boxes.length < 2) return false;
+  const [down, right] = [0, 1].map((axis) => {
+    const middles = boxes.map((box) => box[axis] + box[axis + 2] / 2);
+    return Math.max(...middles) - Math.min(...middles);
+  });
+  const logarithms = boxes.map(([, , height, width]) => Math.log(width / height));
+  const mean = logarithms.reduce((sum, logarithm) => sum + logarithm, 0) / boxes.length;
+  return Math.exp(mean) > SIDEWAYS[down > right ? 0 : 1];
+}
+
+/** Widen strokes that are too thin for MNIST, and narrow those that are too wide; return a mask of the new size. */
 function evenStrokes(ink) {
   const wide = ndimage.padded(ink, 1);
   const inside = ndimage.mapped(ndimage.squaredDistances(wide), Math.sqrt, Float64Array);
   const distances = inside.values.filter((distance) => distance > 0).sort();
   const width = 4 * (distances.reduce((sum, distance) => sum + distance, 0) / distances.length - 0.5);
   const [thinnest, widest] = STROKE.map((share) => share * Math.max(ink.height, ink.width));
-  if (width < thinnest) return grown(wide, (thinnest - width) / 2);
-  if (width <= widest) return wide;
+  if (width < thinnest) return cutOut(grown(wide, (thinnest - width) / 2));
+  if (width <= widest) return cutOut(wide);
   const cut = Math.min((width - widest) / 2, quantile(distances, 0.9) - 1);
-  return ndimage.mapped(inside, (distance) => distance > cut);
+  return cutOut(ndimage.mapped(inside, (distance) => distance > cut));
+}
+
+/** Return the smallest rectangle of a mask that holds all ink. */
+function cutOut(mask) {
+  return ndimage.cropped(mask, ndimage.boxesOf(mask, 1)[0]);
 }
 
 /** Add the pixels that are at most `growth` pixels away from the edge of a mask. */

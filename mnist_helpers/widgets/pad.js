@@ -36,10 +36,7 @@ export function createPad(element, answer, { patience = PATIENCE } = {}) {
   };
   const asker = latestOnly(
     () => withPatience(answer(paper.ink()), patience),
-    (answered) => {
-      const digits = [answered ?? []].flat(); // draw.js still gives one digit or null
-      say(digits, sentenceFor(digits));
-    },
+    (digits) => say(digits, sentenceFor(digits)),
     (error) => say([], error?.sentence ?? FAILED),
   );
   const clear = () => {

@@ -103,6 +103,11 @@ def test_two_digits_in_a_file_are_read(visit, digits):
     assert visit.axe_findings() == [] and visit.troubles == []
 
 
+def test_a_number_that_lies_on_its_side_is_refused(visit, digits):
+    choose(visit.page, png(np.rot90(sheet(digits[7], digits[2], digits[4]))))
+    expect(visit.page, "", "^This picture seems to lie on its side; turn it so that the digits are upright.$")
+
+
 def test_answers_are_those_of_the_command_and_a_question_mark_stands_for_an_unsure_digit(visit, digits, tmp_path):
     mixed = np.maximum(digits[4], digits[2])
     Image.fromarray(sheet(digits[3], mixed, digits[1])).save(tmp_path / "picture.png")

@@ -14,7 +14,7 @@ from mnist_helpers._support.paths import COURSE as ROOT
 
 SCRIPTS = ["segment.js", "ndimage.js", "prepare.js"]
 PAGE = """<!doctype html><link rel="icon" href="data:,"><title>Segment</title><script type="module">
-  import { digitsOfDrawing, find, findDigits, findDrawn } from "./segment.js";
+  import { digitsOfDrawing, find, findDigits, findDrawn, lieSideways } from "./segment.js";
   const letters = (values) => btoa(Array.from(values, (value) => String.fromCharCode(value)).join(""));
   window.search = (drawn, picture, height, width) => {
     const grey = Uint8Array.from(atob(picture), (letter) => letter.charCodeAt(0));
@@ -22,6 +22,7 @@ PAGE = """<!doctype html><link rel="icon" href="data:,"><title>Segment</title><s
     const ink = (drawn ? findDrawn : find)(grey, height, width).map((part) => letters(part.ink.values));
     return digits.map((digit, n) => ({ ...digit, picture: letters(digit.picture), ink: ink[n] }));
   };
+  window.lieSideways = lieSideways;
   window.ready = true;
 </script>"""
 SIZES = [(1, 1), (1, 9), (9, 1), (2, 3), (4, 30), (5, 5), (17, 6), (40, 300), (301, 62), (120, 121)]
@@ -116,3 +117,10 @@ def test_drawings_of_any_kind_give_what_python_gives(page, shape):
     for least in (0, 128, 250):
         check(page, random.integers(least, 256, shape).astype(np.uint8), drawn=True)
     check(page, np.where(random.random(shape) < 0.1, 200, 20).astype(np.uint8), drawn=True)
+
+
+def test_boxes_on_their_side_are_told_as_in_python(page):
+    random = np.random.default_rng(3)
+    cases = [random.integers(1, 300, (count, 4)).tolist() for count in random.integers(0, 4, 200)]
+    said = page.evaluate("cases => cases.map(lieSideways)", cases)
+    assert said == [segment.lie_sideways(boxes) for boxes in cases] and 40 < sum(said) < 160

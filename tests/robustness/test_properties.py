@@ -109,19 +109,16 @@ def some_array(max_side=40):
     return kinds.flatmap(lambda kind: arrays.arrays(kind, shapes, elements=objects if kind.hasobject else None))
 
 
-def grey_values():
-    """Pictures of numbers from far below 0 to far above 1, most of them grey values, of any size."""
-    shapes = arrays.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40)
-    inside = st.floats(0, 1, width=32)
-    values = st.sampled_from([inside, inside | st.floats(width=32)])
-    return values.flatmap(lambda elements: arrays.arrays(np.float32, shapes, elements=elements))
+PIXELS = arrays.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=60)
 
 
 @pytest.mark.filterwarnings("error")
-@given(some_array() | grey_values() | st.lists(st.floats()) | st.text() | st.none())
-def test_a_picture_is_prepared_or_refused(ink):
-    picture = attempted(drawing.prepare, ink)
-    assert picture is None or (picture.shape, picture.dtype, picture.max()) == ((28, 28), np.uint8, 255)
+@given(arrays.arrays(np.uint8, PIXELS, elements=st.sampled_from([0, 10, 127, 128, 255])))
+def test_the_digits_of_any_picture_and_of_any_drawing_are_prepared(pixels):
+    for digit in [*drawing.find_digits(pixels), *drawing.digits_of_drawing(pixels)]:
+        top, left, height, width = digit.box
+        assert top >= 0 and left >= 0 and top + height <= pixels.shape[0] and left + width <= pixels.shape[1]
+        assert (digit.picture.shape, digit.picture.dtype, digit.picture.max()) == ((28, 28), np.uint8, 255)
 
 
 def image_of(mode, width, height, content):

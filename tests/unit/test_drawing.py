@@ -8,6 +8,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
+from scipy import ndimage
 
 from mnist_helpers import data, drawing
 from tests.support.refusal import refused
@@ -25,7 +26,13 @@ def drawn():
 
 @pytest.fixture(scope="module")
 def expected(drawn):
-    return drawing.prepare(1 - np.asarray(drawn) / 255)
+    return drawing.centred(255 - np.asarray(ImageOps.crop(drawn, border_around(drawn))))
+
+
+def border_around(drawn):
+    """The widths of the white borders of a drawing: left, top, right, bottom."""
+    left, top, right, bottom = ImageOps.invert(drawn).getbbox()
+    return left, top, SIZE[0] - right, SIZE[1] - bottom
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +62,15 @@ def box(picture):
     return np.array([rows.min(), rows.max(), columns.min(), columns.max()])
 
 
+def cut_out(picture):
+    """The box of the ink in a picture."""
+    rows, columns = np.nonzero(picture)
+    return picture[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+
+
 def test_digits_of_mnist_pass_nearly_unchanged():
     raw = data.load_raw("test")[0][:200].numpy()
-    prepared = np.stack([drawing.prepare(digit / 255) for digit in raw])
+    prepared = np.stack([drawing.centred(cut_out(digit)) for digit in raw])
     moved = [np.abs(centre(new) - centre(old)).max() for old, new in zip(raw, prepared)]
     grown = [np.abs(box(new) - box(old)).max() for old, new in zip(raw, prepared)]
     assert max(moved) <= 1 and np.mean(moved) < 0.2
@@ -73,25 +86,31 @@ def test_picture_is_made_as_mnist_was(expected):
     assert expected.max() == 255 and expected[0, 0] == 0
 
 
-def test_fit_tells_what_it_did(drawn, expected):
-    ink = 1 - np.asarray(drawn) / 255
-    fitted = drawing.fit(ink)
-    top, left, height, width = fitted.box
-    assert ImageOps.invert(drawn).getbbox() == (left, top, left + width, top + height)
-    assert fitted.size == (20, round(20 * width / height))
-    rows, columns = np.nonzero(fitted.picture)
-    assert fitted.corner == (rows.min(), columns.min())
-    assert np.array_equal(fitted.picture, expected)
-
-
 def test_fitting_is_averaging():
-    ink = np.zeros((300, 300))
-    ink[50:190, 90:230] = np.random.default_rng(0).uniform(0.3, 1, (140, 140))
-    means = ink[50:190, 90:230].reshape(20, 7, 20, 7).mean(axis=(1, 3))
-    fitted = drawing.fit(ink)
-    top, left = fitted.corner
-    assert difference(fitted.picture[top : top + 20, left : left + 20], 255 * means / means.max()) < 0.5
-    assert fitted.box == (50, 90, 140, 140) and fitted.size == (20, 20)
+    ink = np.random.default_rng(0).uniform(0.3, 1, (140, 140))
+    means = ink.reshape(20, 7, 20, 7).mean(axis=(1, 3))
+    assert difference(cut_out(drawing.centred(ink)), 255 * means / means.max()) < 0.5
+
+
+def test_a_drawing_gives_the_same_picture_as_a_photo_of_it(drawn):
+    (on_paper,) = drawing.find_digits(np.asarray(drawn))
+    (on_canvas,) = drawing.digits_of_drawing(255 - np.asarray(drawn))
+    assert difference(on_canvas.picture, on_paper.picture) < 3
+    assert np.abs(np.array(on_canvas.box) - on_paper.box).max() <= 2
+    assert on_canvas.centre == pytest.approx(on_paper.centre, abs=2)
+
+
+def test_the_centre_is_that_of_the_ink(drawn):
+    (digit,) = drawing.digits_of_drawing(255 - np.asarray(drawn))
+    assert digit.centre == pytest.approx(ndimage.center_of_mass(np.asarray(drawn) < 128) + np.array(0.5))
+
+
+def test_a_small_digit_is_prepared_as_a_large_one(drawn):
+    (large,) = drawing.digits_of_drawing(255 - np.asarray(drawn))
+    (small,) = drawing.digits_of_drawing(255 - np.asarray(drawn.resize((60, 80))))
+    for top, bottom, left, right in (box(large.picture), box(small.picture)):
+        assert max(bottom - top, right - left) + 1 == 20
+    assert small.picture.sum() == pytest.approx(large.picture.sum(), rel=0.1)  # the same width of strokes
 
 
 def test_drawing_needs_no_torch():
@@ -199,11 +218,6 @@ def test_file_without_a_digit_is_refused_and_left_alone(kind, tmp_path):
     with refused(str(path), words):
         drawing.read_image(path)
     assert (path.read_bytes() if path.is_file() else None) == before
-
-
-def test_picture_without_ink_is_refused():
-    with refused("without ink"):
-        drawing.prepare(np.zeros((50, 50)))
 
 
 def test_paper_in_dim_light_is_paper_still(drawn, read, tmp_path):

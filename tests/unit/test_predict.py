@@ -205,6 +205,13 @@ def test_a_picture_of_which_nothing_is_sure_has_no_digit(number):
     assert (done.returncode, done.stdout) == (2, "") and "no digit that the network is sure of" in done.stderr
 
 
+@pytest.mark.parametrize("angle", [90, 270])
+def test_a_number_that_lies_on_its_side_is_refused(angle, number, reader):
+    Image.open(number).rotate(angle, expand=True).save(number)
+    with refused("seems to lie on its side", "digits are upright"):
+        reader.read(number)
+
+
 @pytest.mark.parametrize("threshold", ["-0.1", "1.5", "nan", "much"])
 def test_a_threshold_that_is_no_probability_is_refused(threshold, number):
     done = run(f"--threshold={threshold}", number)

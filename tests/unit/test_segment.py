@@ -100,6 +100,44 @@ def test_pieces_of_a_digit_are_joined_and_two_digits_are_not(digits):
     assert abs(seven.box[0] - rows.min()) <= 4 and abs(seven.box[2] - np.ptp(rows)) <= 6
 
 
+def test_the_halves_of_a_broken_digit_are_joined_and_two_lines_are_not(digits):
+    sheet = reading.Sheet(np.random.default_rng(1))
+    sheet.write(digits[0][0], 200, 150, 100)
+    whole = ink_box(sheet)
+    sheet.ink[246:251] = 0
+    assert np.abs(only_box(sheet.photograph()) - whole).max() <= 4
+    lines = reading.Sheet(np.random.default_rng(1))
+    lines.write(digits[0][0], 120, 100, 100)
+    lines.write(digits[0][0], 120, 240, 100)
+    assert len(segment.find(lines.photograph())) == 2
+
+
+@pytest.mark.parametrize("number", [2, 3, 4])  # a 1, a 0 and a 4
+def test_strokes_wider_than_the_window_are_ink(digits, number):
+    sheet = reading.Sheet(np.random.default_rng(1))
+    sheet.write(digits[0][number], 330, 80, 110, pen=30)
+    for grey in (sheet.photograph(), 255 - sheet.photograph()):
+        (part,) = segment.find(grey)
+        top, left, height, width = part.box
+        assert (part.ink != (sheet.ink[top : top + height, left : left + width] > 0.5)).mean() < 0.06
+
+
+def test_a_dot_is_no_digit():
+    sheet = reading.Sheet(np.random.default_rng(1))
+    rows, columns = np.ogrid[: reading.SIDE, : reading.SIDE]
+    sheet.ink[(rows - 200) ** 2 + (columns - 260) ** 2 < 12**2] = 1
+    assert segment.find(sheet.photograph()) == []
+    assert segment.find_drawn(np.uint8(255 * sheet.ink)) == []
+
+
+def test_a_drawing_may_touch_the_border_and_is_small_or_large():
+    drawn = np.zeros((280, 280), np.uint8)
+    drawn[0:30, 250:256] = drawn[0:6, 235:256] = 255
+    (part,) = segment.find_drawn(drawn)
+    assert part.box == (0, 235, 30, 21)
+    assert part.centre() == pytest.approx(ndimage.center_of_mass(drawn) + np.array(0.5))
+
+
 def test_digits_come_line_by_line_and_from_left_to_right(digits):
     sheet = reading.Sheet(np.random.default_rng(1))
     places = [(40, 60), (55, 260), (250, 40), (240, 220), (260, 380)]
@@ -107,6 +145,20 @@ def test_digits_come_line_by_line_and_from_left_to_right(digits):
         sheet.write(digit, 90, *place)
     found = [part.box for part in segment.find(sheet.photograph())]
     assert [np.abs(np.array(box[:2]) - place).max() < 60 for box, place in zip(found, places)] == [True] * 5
+
+
+@pytest.mark.parametrize("condition", [reading.two_digits, reading.four_digits, reading.column_of_three])
+def test_numbers_that_lie_on_their_side_are_told_from_upright_ones(condition, digits):
+    pages = [page for page, _ in reading.pictures(condition, *digits, 20)]
+    upright, turned = (
+        sum(segment.lie_sideways([part.box for part in segment.find(page)]) for page in kind)
+        for kind in (pages, [np.ascontiguousarray(np.rot90(page)) for page in pages])
+    )
+    assert upright == 0 and turned >= 10
+
+
+def test_a_single_digit_may_be_wide():
+    assert not segment.lie_sideways([(0, 0, 10, 30)])
 
 
 @pytest.mark.parametrize("condition", [reading.noise_page, reading.blank_page])
@@ -137,7 +189,13 @@ def test_strokes_become_about_as_wide_as_those_of_mnist(width):
 
 def test_a_width_that_is_right_is_left_alone():
     ink = stroke(13)
-    assert np.array_equal(segment.even_strokes(ink), np.pad(ink, 1))
+    assert np.array_equal(segment.even_strokes(ink), ink[5:95, 24:37])
+
+
+@pytest.mark.parametrize("width", [2, 13, 30])
+def test_evened_strokes_reach_the_edges_of_their_picture(width):
+    even = segment.even_strokes(stroke(width))
+    assert all(edge.any() for edge in (even[0], even[-1], even[:, 0], even[:, -1]))
 
 
 def test_widened_strokes_stay_in_one_piece(digits):
