@@ -1,7 +1,6 @@
 """Configuration of Sphinx. tools/build_site.py prepares the source folder and runs Sphinx."""
 
 import importlib.metadata
-import json
 import sys
 from pathlib import Path
 
@@ -11,8 +10,8 @@ project = "From pixels to a network"
 author = "the course's authors"
 language = "en"
 extensions = [
-    *("myst_nb", "sphinx_design", "sphinx_copybutton", "sphinx.ext.mathjax", "sphinx.ext.autodoc"),
-    *("api_docstrings", "chapter_pages", "glossary_links"),  # in docs/extensions
+    *("myst_nb", "sphinx_design", "sphinx_copybutton", "sphinx.ext.autodoc"),
+    *("api_docstrings", "chapter_pages", "glossary_links", "light_pages", "mathml"),  # in docs/extensions
 ]
 exclude_patterns = ["_static", "extensions", "node_modules"]
 
@@ -35,13 +34,12 @@ nitpick_ignore_regex = [(r"py:\w+", r"(?!mnist_helpers\.)\w+(\.\w+)+")]
 
 # Version numbers for the page of licences
 _shipped = ["netron", "sphinx", "sphinx_book_theme", "pydata_sphinx_theme", "sphinx_design", "sphinx_copybutton"]
-_from_npm = json.loads(Path(__file__).with_name("package.json").read_text(encoding="utf-8"))["dependencies"]
 myst_substitutions = {name: importlib.metadata.version(name) for name in _shipped}
-myst_substitutions |= {name.replace("-", "_"): number for name, number in _from_npm.items()}
 
-# Load nothing from other servers, as these three do by default
-mathjax_path = "mathjax/tex-svg.js"
-mathjax3_config = {"options": {"enableMenu": False}}  # the menu would load more files
+html_math_renderer = "mathml"
+myst_update_mathjax = False
+
+# Load nothing from other servers, as these two do by default
 nb_ipywidgets_js = {}
 mermaid_use_local = "none"
 
@@ -66,7 +64,7 @@ html_theme_options = {
     "footer_content_items": ["provenance.html"],
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
-    "show_toc_level": 2,
+    "show_toc_level": 3,
     "use_fullscreen_button": False,
     "home_page_in_toc": True,
 }

@@ -26,10 +26,7 @@ from mnist_helpers.widgets import netron_page
 
 NETRON_MODEL, PAD_MODEL = Path("models", "report_net.onnx"), Path("models", "digits.onnx")
 NODE_MODULES = ROOT / ".venv" / "npm" / "node_modules"
-FROM_NPM = {  # file of an npm package: target folder in _static
-    "mathjax/es5/tex-svg.js": "mathjax",
-    "mathjax/LICENSE": "licences/mathjax",
-}
+MATHJAX = Path("mathjax", "es5", "node-main.js")  # of the npm package
 WITH_LICENCE = [  # packages whose licences are copied to the site
     "sphinx",
     "pydata-sphinx-theme",
@@ -81,7 +78,7 @@ def check_model(path: Path) -> None:
         raise CourseError(f"{sentence if remedy in sentence else f'{sentence}, or {remedy}'}.") from None
 
 
-def lay_out(root: Path, node_modules: Path, source: Path) -> None:
+def lay_out(root: Path, source: Path) -> None:
     """Copy everything that Sphinx needs to `source`, with the pages of docs/ beside the folder notebooks/."""
     for model in (NETRON_MODEL, PAD_MODEL):
         check_model(root / model)
@@ -91,8 +88,6 @@ def lay_out(root: Path, node_modules: Path, source: Path) -> None:
     static = source / "_static"
     copy(root / "mnist_helpers" / "widgets" / "pad.js", static)
     write_networks(root, static / "models")
-    for name, target in FROM_NPM.items():
-        copy(node_modules / name, static / target)
     for name in WITH_LICENCE:
         copy_licence(name, static / "licences" / name)
     (static / "pictures").mkdir()
@@ -117,11 +112,17 @@ def limits(model: Path) -> dict[str, float]:
     return {"threshold": threshold, "widest": predict.WIDEST, **unsure}
 
 
+def installed(file: Path) -> Path:
+    """Return the path of a file of an npm package. Raises CourseError if it is missing."""
+    if not file.is_file():
+        raise CourseError(f"{file} is missing, so the site cannot be built; install it with `make site`.")
+    return file.resolve()
+
+
 def copy(source: Path, folder: Path) -> None:
     """Copy a file into `folder`. Raises CourseError if it is missing."""
     if not source.is_file():
-        remedy = "install it with `make site`" if "node_modules" in source.parts else "restore it with `git checkout .`"
-        raise CourseError(f"{source} is missing, so the site cannot be built; {remedy}.")
+        raise CourseError(f"{source} is missing, so the site cannot be built; restore it with `git checkout .`.")
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, folder / source.name)
 
@@ -140,9 +141,11 @@ def build(root: Path, node_modules: Path, output: Path) -> None:
     """
     with atomic_folder(output, mark="netron/index.html") as pages:
         source, doctrees = pages.with_name("source"), pages.with_name("doctrees")
-        lay_out(root, node_modules, source)
+        lay_out(root, source)
+        library = installed(node_modules / MATHJAX)
         # -W: warnings are errors; -E and new doctrees: nothing is reused from another build
-        if build_main(["-q", "-W", "--keep-going", "-E", "-d", str(doctrees), str(source), str(pages)]):
+        options = ["-q", "-W", "--keep-going", "-E", "-d", str(doctrees), "-D", f"mathjax_library={library}"]
+        if build_main([*options, str(source), str(pages)]):
             raise CourseError(
                 "Sphinx found the problems listed above; correct them in docs/ or notebooks/, then build again."
             )

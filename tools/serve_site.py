@@ -6,6 +6,8 @@ python tools/serve_site.py          # site/ on port 8000, or on a free port if 8
 import argparse
 import contextlib
 import functools
+import gzip
+import io
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,15 +16,41 @@ from pathlib import Path
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.widgets.file_server import FolderHandler, FolderServer
 
+COMPRESSED = {".html", ".js", ".mjs", ".css", ".svg", ".json", ".txt", ".bin", ".ipynb"}  # pictures are so already
+
+
+@functools.lru_cache(maxsize=1000)
+def compressed(file: Path, changed: int) -> bytes:
+    """Return the content of a file, compressed by gzip; `changed`, its time, makes an older result invalid."""
+    return gzip.compress(file.read_bytes(), mtime=0)
+
 
 class Handler(FolderHandler):
-    """Serve files with the MIME types that browsers require; some systems do not define all of them."""
+    """Serve files compressed, with the MIME types that browsers require; some systems do not define all of them."""
 
     extensions_map = FolderHandler.extensions_map | {
         ".js": "text/javascript",
         ".mjs": "text/javascript",
         ".ipynb": "application/x-ipynb+json",
+        ".bin": "application/octet-stream",
     }
+
+    def send_head(self):
+        file = self.asked_file()
+        if file is not None and file.is_dir() and self.path.split("?")[0].endswith("/"):
+            file /= "index.html"
+        accepted = "gzip" in self.headers.get("Accept-Encoding", "")
+        if file is None or not accepted or file.suffix not in COMPRESSED or not file.is_file():
+            return super().send_head()
+        content = compressed(file, file.stat().st_mtime_ns)
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(file))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Vary", "Accept-Encoding")
+        self.send_header("Last-Modified", self.date_time_string(file.stat().st_mtime))
+        self.end_headers()
+        return io.BytesIO(content)
 
 
 def make_server(folder: Path, port: int = 0) -> FolderServer:
