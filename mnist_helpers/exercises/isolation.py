@@ -120,7 +120,10 @@ def _ended(process: int) -> int:
             break
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process, signal.SIGKILL)
-    return status if done else os.waitpid(process, 0)[1]
+    if done:
+        return status
+    os.kill(process, signal.SIGKILL)  # it may have left its group
+    return os.waitpid(process, 0)[1]
 
 
 def _be_the_copy(judge: Callable[[], State], sender: int) -> None:

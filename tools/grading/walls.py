@@ -128,20 +128,20 @@ def _allow(libc: ctypes.CDLL, add: int, rules: int, path: str, access: int) -> N
 
 def _watch(work: Path, readable: tuple[Path, ...]) -> None:
     """Refuse forbidden operations from now on. An audit hook cannot be removed."""
-    real, inside, flags_of_writing = os.path.realpath, _inside, os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-    everywhere = (*readable, work, Path(os.devnull))
+    real, inside, is_a, decoded = os.path.realpath, _inside, isinstance, os.fsdecode  # an answer may replace them
+    forbidden, reading, changing, null = FORBIDDEN, READING, CHANGING, os.devnull
+    flags_of_writing, path_like = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC, (str, bytes, os.PathLike)
+    everywhere, refusal = (*readable, work, Path(null)), PermissionError
 
     def hook(event: str, arguments: tuple) -> None:
-        if event.startswith(FORBIDDEN):
-            raise PermissionError(f"{event} is not allowed in an answer")
-        if event in READING or event in CHANGING:
-            writes = event in CHANGING or (event == "open" and (arguments[2] or 0) & flags_of_writing)
-            paths = arguments if event in CHANGING else arguments[:1]
-            for path in paths:
-                if isinstance(path, (str, bytes, os.PathLike)):
-                    path = os.fsdecode(path)
-                    if not inside(real(path), (work,) if writes and path != os.devnull else everywhere):
-                        raise PermissionError(f"an answer may not use {path}")
+        if event.startswith(forbidden):
+            raise refusal(f"{event} is not allowed in an answer")
+        if event in reading or event in changing:
+            writes = event in changing or (event == "open" and (arguments[2] or 0) & flags_of_writing)
+            for path in arguments if event in changing else arguments[:1]:
+                path = decoded(path) if is_a(path, path_like) else null
+                if not inside(real(path), (work,) if writes and path != null else everywhere):
+                    raise refusal(f"an answer may not use {path}")
 
     sys.addaudithook(hook)
 
