@@ -24,39 +24,46 @@ const FAILED = "The network could not be loaded; reload the page to try again.";
  * first; link: whether the page's URL may hold a drawing. Returns a function that removes the view.
  */
 export function mount(element, network, { choices = [], example = null, link = false } = {}) {
-  const root = build(element, choices);
-  const find = (name) => root.querySelector(`.live-${name}`);
-  const state = { network: null, digits: [], version: 0, placeholder: false, timer: null };
-  const answer = createAnswer(find("answer"));
-  const flow = createFlow(find("flow"), find("origin"));
-  const paper = createPaper(find("canvas"), () => changed());
-  const parts = { root, find, state, answer, flow, paper };
-  const changed = onFrame(() => state.alive && update(parts));
-  const use = async (promise) => {
-    const mine = (state.asked = (state.asked ?? 0) + 1);
-    try {
-      const loaded = await promise;
-      if (mine !== state.asked || !state.alive) return;
-      state.network = loaded;
-      flow.setNetwork(loaded);
-      changed();
-    } catch (error) {
-      console.error(error);
-      answer.say({ large: "!", sentence: FAILED });
-    }
-  };
-  state.alive = true;
-  listen(parts, choices, use, link);
+  const parts = assemble(build(element, choices));
+  const { state, paper, changed } = parts;
+  listen(parts, choices, link);
   state.placeholder = !(link && openLink(paper)) && example !== null;
   if (state.placeholder) paper.show(sample(example));
   changed();
-  use(network);
-  return () => {
-    state.alive = false;
-    state.version++;
-    clearTimeout(state.timer);
-    root.remove();
-  };
+  use(parts, network);
+  return () => remove(parts);
+}
+
+/** Return the parts of the view, which know what is drawn. */
+function assemble(root) {
+  const find = (name) => root.querySelector(`.live-${name}`);
+  const state = { alive: true, network: null, asked: 0, version: 0, placeholder: false, drawing: null, timer: null };
+  const parts = { root, find, state, changed: onFrame(() => state.alive && update(parts)) };
+  parts.answer = createAnswer(find("answer"));
+  parts.flow = createFlow(find("flow"), find("origin"));
+  parts.paper = createPaper(find("canvas"), parts.changed);
+  return parts;
+}
+
+function remove({ root, state }) {
+  state.alive = false;
+  state.version++;
+  clearTimeout(state.timer);
+  root.remove();
+}
+
+/** Show another network as soon as it is there, unless a later one was asked for meanwhile. */
+async function use({ state, flow, answer, changed }, promise) {
+  const mine = ++state.asked;
+  const network = await Promise.resolve(promise).catch((error) => {
+    console.error(error);
+    return null;
+  });
+  if (mine !== state.asked || !state.alive) return;
+  if (network === null) return answer.say({ large: "!", sentence: FAILED }, null);
+  state.network = network;
+  flow.setNetwork(network);
+  changed();
 }
 
 /** Return a function that calls `act` once in the next frame. */
@@ -98,7 +105,7 @@ async function explain({ picture, probabilities }, isWanted, { network }, flow) 
   flow.showFalls(picture, fallsOf(found), `Covered ${where}, the ${digit} keeps ${inPercent(after)}.`);
 }
 
-function listen(parts, choices, use, link) {
+function listen(parts, choices, link) {
   const { root, find, state, paper } = parts;
   const act = (change) => () => {
     state.placeholder = false;
@@ -115,7 +122,7 @@ function listen(parts, choices, use, link) {
   }
   root.addEventListener("keydown", (event) => onKey(event, parts, { undo, clear }));
   root.querySelectorAll(".live-choice input").forEach((radio, n) => {
-    radio.addEventListener("change", () => use(choices[n].load()));
+    radio.addEventListener("change", () => use(parts, choices[n].load()));
   });
   find("link").hidden = !link;
   find("link").addEventListener("click", () => copyLink(parts));

@@ -15,6 +15,9 @@ ICON_FONT = ("fontawesome", "Font Awesome")
 SEARCH = ("searchtools.js", "language_data.js", "searchindex.js")  # scripts of the search page
 ONLY_WITH = {"copybutton.js": "highlight", "clipboard.min.js": "highlight", "design-tabs.js": "sd-tab-set"}
 SCRIPT = re.compile(r"<script\b(?P<facts>[^>]*)>(?P<code>.*?)</script>\s*", re.S)
+# Until the theme's script has run, colours and borders are missing; light or dark can be known before anything is shown
+LATE_THEME = 'localStorage.getItem("theme") || "auto"'
+EARLY_THEME = 'localStorage.getItem("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")'
 NAME = re.compile(r"[\w-]+")
 
 
@@ -50,6 +53,7 @@ def lighter_scripts(page: str, searches: bool) -> str:
         return script[0] if waits else script[0].replace("<script", '<script defer fetchpriority="low"', 1)
 
     page = re.sub(r'<link rel="preload" as="script"[^>]*>\s*', "", page)
+    page = page.replace(LATE_THEME, EARLY_THEME)
     return SCRIPT.sub(change, page)
 
 

@@ -41,14 +41,16 @@ def test_rules_stay_whose_classes_may_occur(style, expected, light):
     assert light.used_rules(style, {"shown", "fas", "fa-bars"}) == expected
 
 
-PAGE = """<title>T</title><script data-cfasync="false">early()</script><script src="_static/doctools.js?v=1"></script>
+PAGE = """<title>T</title><script data-cfasync="false">t = localStorage.getItem("theme") || "auto";</script>
+<script src="_static/doctools.js?v=1"></script>
 <script src="searchindex.js"></script><script defer src="_static/scripts/fontawesome.js"></script>
 <script src="_static/copybutton.js"></script><script>late()</script><script type="module" src="own.js"></script>"""
 
 
 def test_scripts_wait_and_idle_ones_go(light):
     page = light.lighter_scripts(PAGE, searches=False)
-    assert '<script data-cfasync="false">early()' in page and '<script type="module">late()' in page
+    assert '<script data-cfasync="false">t = ' in page and '|| "auto"' not in page
+    assert '<script type="module">late()' in page
     assert '<script defer fetchpriority="low" src="_static/doctools.js?v=1">' in page
     assert '<script type="module" src="own.js">' in page
     assert not any(name in page for name in ("searchindex", "fontawesome", "copybutton"))
