@@ -131,14 +131,14 @@ KINDS: dict[Callable[[np.random.Generator, Sources], np.ndarray], float] = {
 
 def outliers(count: int, seed: int, sources: Sources, kinds=KINDS) -> np.ndarray:
     """Return `count` pictures that are no digits, uint8 [N, 28, 28], one kind after the other."""
-    rng, total = np.random.default_rng(seed), sum(kinds.values())
+    rng = np.random.default_rng(seed)
     pictures: list[np.ndarray] = []
-    for kind, share in kinds.items():
-        wanted = len(pictures) + round(share / total * count)
-        while len(pictures) < wanted:
+    ends = np.rint(np.cumsum(list(kinds.values())) / sum(kinds.values()) * count)
+    for kind, end in zip(kinds, ends.astype(int)):
+        while len(pictures) < end:
             pictures += shapes(kind, rng, sources)
-        del pictures[wanted:]
-    return np.stack(pictures[:count])
+        del pictures[end:]
+    return np.stack(pictures)
 
 
 def shapes(kind: Callable, rng: np.random.Generator, sources: Sources) -> list[np.ndarray]:

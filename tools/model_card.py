@@ -42,9 +42,9 @@ A small convolutional network that reads one handwritten digit. [Draw a digit](d
   {smoothing}, averaged weights. It looks at each digit at five places, a pixel apart, and averages the probabilities.
 - **Pictures that are no digits**: {then_epochs} more epochs with outlier exposure
   ([Hendrycks and others](https://arxiv.org/abs/1812.04606)), each of {then_pictures}.
-  The label of such a picture is a tenth for each digit, so that the network learns to be unsure of it. They are letters, scribbles, spots, parts of
-  photographs, halves of digits, digits on their side and digits that touch. The shipped weights are {then_share} of
-  those after these epochs and the rest of those before
+  The label of such a picture is a tenth for each digit, so that the network learns to be unsure of it. They are
+  letters, scribbles, spots, parts of photographs, halves of digits, digits on their side and digits that touch. The
+  shipped weights are {then_share} of those after these epochs and the rest of those before
   ([Wortsman and others](https://arxiv.org/abs/2109.01903)), which keeps the accuracy.
 - **Seed** {seed}, chosen before the results of the five seeds were known. Made with torch {torch} on {date} by
   `python tools/train_model.py`; the file itself says all this, too.
