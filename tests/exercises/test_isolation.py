@@ -100,6 +100,12 @@ def test_torch_works_in_the_copy_after_it_used_several_threads_here():
 
 
 @forked
+def test_a_copy_that_cannot_send_its_verdict_ends(monkeypatch):
+    monkeypatch.setattr(isolation.json, "dumps", lambda message: 1 / 0)
+    assert "ended Python" in check(lambda number: 6)[1]
+
+
+@forked
 def test_an_interrupt_in_the_copy_stops_the_cell():
     def interrupted(number):
         raise KeyboardInterrupt
