@@ -239,8 +239,10 @@ def _be_the_judge(answer: Answer, stream: socket.socket, seconds: float, sender:
         with open(os.devnull, "w") as null, contextlib.redirect_stdout(null), contextlib.redirect_stderr(null):
             found = judged(answer, stream, seconds)
     finally:
-        os.write(sender, json.dumps([found[0], found[1][:2000]]).encode())
-        os._exit(0)
+        try:
+            os.write(sender, json.dumps([found[0], found[1][:2000]]).encode())
+        finally:  # also if nobody listens any more: this process must not go on as a second grader
+            os._exit(0)
 
 
 @dataclass

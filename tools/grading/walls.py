@@ -49,9 +49,11 @@ def tried() -> dict[str, bool]:
     """Return which of the kernel's walls this system has, tried in a process of its own."""
     receiver, sender = os.pipe()
     if not os.fork():
-        found = separate() + (["files"] if _restrict_files(Path("/tmp"), ["/"]) else [])
-        os.write(sender, " ".join(found).encode())
-        os._exit(0)
+        try:
+            found = separate() + (["files"] if _restrict_files(Path("/tmp"), ["/"]) else [])
+            os.write(sender, " ".join(found).encode())
+        finally:
+            os._exit(0)
     os.close(sender)
     with os.fdopen(receiver) as file:
         found = file.read().split()
