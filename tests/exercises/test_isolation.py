@@ -6,6 +6,7 @@ import functools
 import os
 import random
 import signal
+import statistics
 import sys
 import time
 
@@ -156,6 +157,11 @@ def test_a_message_of_any_length_is_cut(either):
 
     reason = check(talkative)[1]
     assert reason.startswith("your function stopped with ValueError: xxx") and len(reason) <= core.MAX_REASON + 10
+
+
+def test_an_error_in_python_s_own_library_is_told_with_the_line_of_the_answer(either):
+    reason = check(lambda number: statistics.mean([]))[1]
+    assert "in line" in reason and "statistics.mean([])" in reason
 
 
 def test_data_are_loaded_before_the_clock_starts_and_stay_loaded(either):
