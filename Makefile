@@ -73,8 +73,8 @@ test: .venv/.dev-installed .venv/.site-installed  ## all tests: also the noteboo
 test-all: .venv/.dev-installed .venv/.site-installed  ## also the tests that break things on purpose: kills, full disks
 	$(PY) -m pytest tests -m ""
 
-site: .venv/.site-installed  ## build the course's site, into site/, from the stored outputs
-	$(PY) tools/build_site.py
+site: .venv/.site-installed  ## build the course's site, into site/; INSTRUCTORS=1 adds the page with the answers
+	$(PY) tools/build_site.py $(if $(INSTRUCTORS),--instructors)
 
 site-serve: .venv/.installed  ## show the site in a browser of this machine
 	$(PY) tools/serve_site.py

@@ -173,15 +173,16 @@ def card(path) -> dict:
     }
 
 
+def trained_networks() -> dict[str, torch.nn.Module]:
+    """Return the report's network, and the shipped one with and without its average over five places."""
+    report, best = train_report_net(seed=1)[0].eval(), shipped_network().eval()
+    return {"report": report, "best": best, "best, one place": Calibrated(best.model.model, best.temperature).eval()}
+
+
 def main():
     torch.set_num_threads(1)
-    report, best = train_report_net(seed=1)[0].eval(), shipped_network().eval()
     images, _ = data.load_raw("test")
-    networks = {
-        "report": report,
-        "best": best,
-        "best, one place": Calibrated(best.model.model, best.temperature).eval(),
-    }
+    networks = trained_networks()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         paths = {
@@ -191,7 +192,7 @@ def main():
         results = {
             "operators": {name: export.operators(path) for name, path in paths.items()},
             "parity": {name: parity(model, paths[name]) for name, model in networks.items()},
-            "exported_in_train_mode": in_train_mode(report, folder),
+            "exported_in_train_mode": in_train_mode(networks["report"], folder),
             "onnx_runtime_times_faster": {name: speed(model, paths[name], images) for name, model in networks.items()},
             "averaging_times_slower": averaging(paths, images),
             "int8": {name: int8(paths[name], folder) for name in ("report", "best")},

@@ -1,6 +1,7 @@
 """Build the course's site as static files from the stored outputs of the notebooks.
 
     python tools/build_site.py                  # into site/
+    python tools/build_site.py --instructors    # with the page that has the answers
     python tools/build_site.py --output FOLDER  # into another folder
 
 No notebook is run, and the site loads nothing from other servers. The old site is replaced only if the build succeeds.
@@ -78,13 +79,15 @@ def check_model(path: Path) -> None:
         raise CourseError(f"{sentence if remedy in sentence else f'{sentence}, or {remedy}'}.") from None
 
 
-def lay_out(root: Path, source: Path) -> None:
+def lay_out(root: Path, source: Path, for_instructors: bool) -> None:
     """Copy everything that Sphinx needs to `source`, with the pages of docs/ beside the folder notebooks/."""
     for model in (NETRON_MODEL, PAD_MODEL):
         check_model(root / model)
     cards = {name: stored_picture(notebook, CARDS[name]) for name, notebook in chapters(root).items() if name in CARDS}
     shutil.copytree(root / "docs", source, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
     shutil.copytree(root / "notebooks", source / "notebooks", ignore=shutil.ignore_patterns(".*"))
+    if not for_instructors:
+        leave_out_instructors(source)
     static = source / "_static"
     copy(root / "mnist_helpers" / "widgets" / "pad.js", static)
     write_networks(root, static / "models")
@@ -93,6 +96,16 @@ def lay_out(root: Path, source: Path) -> None:
     (static / "pictures").mkdir()
     for name, picture in cards.items():
         (static / "pictures" / f"{name}.png").write_bytes(picture)
+
+
+def leave_out_instructors(source: Path) -> None:
+    """Remove the page for instructors, which has the answers to the questions, and what the first page says of it."""
+    (source / "instructors.md").unlink()
+    index = source / "index.md"
+    text = index.read_text(encoding="utf-8")
+    for mention in ("If you teach, read the [page for instructors](instructors.md). ", "instructors\n"):
+        text = text.replace(mention, "")
+    index.write_text(text, encoding="utf-8")
 
 
 def write_networks(root: Path, folder: Path) -> None:
@@ -134,14 +147,14 @@ def copy_licence(package: str, folder: Path) -> None:
             copy(Path(file.locate()), folder)
 
 
-def build(root: Path, node_modules: Path, output: Path) -> None:
-    """Build the site of the course at `root` into `output`.
+def build(root: Path, node_modules: Path, output: Path, for_instructors: bool = False) -> None:
+    """Build the site of the course at `root` into `output`, for students or with the page for instructors.
 
     Raises CourseError, and leaves `output` unchanged, if the build fails or if `output` is not an older site.
     """
     with atomic_folder(output, mark="netron/index.html") as pages:
         source, doctrees = pages.with_name("source"), pages.with_name("doctrees")
-        lay_out(root, source)
+        lay_out(root, source, for_instructors)
         library = installed(node_modules / MATHJAX)
         # -W: warnings are errors; -E and new doctrees: nothing is reused from another build
         options = ["-q", "-W", "--keep-going", "-E", "-d", str(doctrees), "-D", f"mathjax_library={library}"]
@@ -161,9 +174,11 @@ def reason(error: Exception) -> str:
 def main():
     parser = argparse.ArgumentParser(description="Build the course's site from the stored outputs.")
     parser.add_argument("--output", type=Path, default=ROOT / "site", help="default: site/")
-    output = parser.parse_args().output.resolve()
+    parser.add_argument("--instructors", action="store_true", help="add the page for instructors, with the answers")
+    options = parser.parse_args()
+    output = options.output.resolve()
     try:
-        build(ROOT, NODE_MODULES, output)
+        build(ROOT, NODE_MODULES, output, options.instructors)
     except (CourseError, OSError) as error:
         sys.exit(f"{reason(error)}\nNo site was built; {output} was not changed.")
     print(f"The site is in {output}. Show it with `make site-serve`: opened as a file, its scripts would not run.")

@@ -207,6 +207,10 @@ def check_precision_recall(ask):
     never_found[6, 6], never_predicted[:, 4] = 0, 0
     same(of(never_found, 6), (0, 0), otherwise="In this matrix no 6 was read as 6, so both are 0.")
     _check_never_predicted(of, never_predicted, 4)
+    _check_one_of_two(of)
+
+
+def _check_one_of_two(of):
     alone = torch.diag(torch.arange(1, 11))
     alone[0, 0], alone[0, 1] = 1, 1
     reason = "In this matrix one of two 0s was found, and the only answer 0 was right."

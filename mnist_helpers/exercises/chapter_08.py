@@ -373,13 +373,8 @@ def check_measure(ask):
     if not log:
         raise NotYet("no job did any work: job() gives a generator, which works when its values are taken.")
     for name, numbers in seconds.items():
-        setup = (
-            f"The first time of '{name}' is {SETUP:g} s too long: its first call, with the setup, was timed. "
-            "A warm-up must do all the work, once."
-        )
-        with_setup = [COST[name] + SETUP, *[COST[name]] * 3]
         work = f"The job '{name}' works for {COST[name]:g} s."
-        same(numbers, [COST[name]] * 4, [(with_setup, setup)], work, "its four rounds")
+        same(numbers, [COST[name]] * 4, [_with_setup(name)], work, "its four rounds")
     last = log[-12:]
     if any(set(last[start : start + 3]) != set(COST) for start in (0, 3, 6, 9)):
         raise NotYet(f"the times are right, but the jobs don't take turns: they ran in the order {', '.join(last)}.")
@@ -387,3 +382,11 @@ def check_measure(ask):
     same(
         ask(jobs, 1, clock)["only"], [5.0], (), "Three jobs were right, one job is not.", "one job of 5 s and one round"
     )
+
+
+def _with_setup(name):
+    reason = (
+        f"The first time of '{name}' is {SETUP:g} s too long: its first call, with the setup, was timed. "
+        "A warm-up must do all the work, once."
+    )
+    return [COST[name] + SETUP, *[COST[name]] * 3], reason

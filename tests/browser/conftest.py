@@ -40,6 +40,6 @@ def site(tmp_path_factory):
     if not build_site.NODE_MODULES.is_dir():
         missing("the site's npm packages are not installed (`make test` installs them)")
     folder = tmp_path_factory.mktemp("built") / "site"
-    build_site.build(ROOT, build_site.NODE_MODULES, folder)
+    build_site.build(ROOT, build_site.NODE_MODULES, folder, for_instructors=True)
     with serving(folder) as address:
         yield address

@@ -63,6 +63,13 @@ def test_the_new_site_takes_the_place_of_the_old_and_nothing_is_left_beside_it(c
     assert {path.name for path in course.iterdir()} == before
 
 
+def test_the_students_site_has_no_page_with_answers(built):
+    named = [
+        path.name for path in [*built.rglob("*.html"), built / "searchindex.js"] if "instructors" in path.read_text()
+    ]
+    assert not (built / "instructors.html").exists() and named == []
+
+
 def test_every_link_of_the_pages_leads_somewhere(built):
     pages = [page for page in built.rglob("*.html") if not {"_static", "netron"} & set(page.parts)]
     assert len(pages) >= 11
