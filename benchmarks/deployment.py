@@ -1,10 +1,10 @@
 """Measure the numbers of chapter 09 and the model card: parity, speed, int8, and the mistakes of the shipped network.
 
-Networks: the report's, trained as in chapter 04, and the recipe "best" with seed 1, trained by `make best`. Parity, the
-export in train mode and the numbers of the card are measured on the test set and not used for any decision. The
-accuracy of int8 is measured on the last 10,000 training images and calibrated on the first ones. The networks were
-trained on all of them, so that only the difference between two files is meaningful. All speeds are measured with one
-thread, since the thread pools of torch and ONNX Runtime would disturb each other. Takes two minutes.
+Networks: the report's, trained as in chapter 04, and the one that is shipped (tools/train_model.py), called "best" in
+the results. Parity, the export in train mode and the numbers of the card are measured on the test set and not used for
+any decision. The accuracy of int8 is measured on the last 10,000 training images and calibrated on the first ones. The
+networks were trained on all of them, so that only the difference between two files is meaningful. All speeds are
+measured with one thread, since the thread pools of torch and ONNX Runtime would disturb each other. Takes two minutes.
 """
 
 import statistics

@@ -111,9 +111,8 @@ class _Reader:
             self.found.scale, self.found.offset = self.found.scale / divisor, self.found.offset / divisor
 
     def _sub(self, node) -> None:
-        if not self.found.layers:
+        if not self.found.layers:  # after the layers, the same number less for each class changes no softmax
             self.found.offset -= float(self._value(node))
-            return  # after the layers, a constant changes no softmax
 
     def _pad(self, node) -> None:
         pads, value = self._value(node).tolist(), float(self._value(node, 2))

@@ -100,11 +100,6 @@ def ink_of_writing(grey: np.ndarray) -> np.ndarray:
     return ink | (lines & _bridged(ink)) if lines.any() else ink
 
 
-def darkness_of(grey: np.ndarray, window: int) -> np.ndarray:
-    """Return how much darker than the paper around it each pixel of `grey` uint8 [H, W] is, uint8 [H, W]."""
-    return paper_of(grey, window) - grey
-
-
 def paper_of(grey: np.ndarray, window: int) -> np.ndarray:
     """Return the brightness of the paper at each pixel of `grey` uint8 [H, W], uint8 [H, W].
 

@@ -36,7 +36,7 @@ export function createFlow(element, panel) {
 /** Show the stages of another network; the last one is the answer's ten numbers and is shown as bars elsewhere. */
 function setNetwork(view, network) {
   view.stages.forEach(({ figure }) => figure.remove());
-  view.network = network;
+  [view.network, view.maps] = [network, null]; // until the maps of this network come
   view.stages = stagesOf(network).slice(0, -1).map((stage, n) => {
     const many = stage.kind === "conv" ? "maps" : "numbers";
     const parts = addStage(view.element, `Layer ${n + 1}`, `${stage.count} ${many}`, `Layer ${n + 1}: ${stage.count} ${many}`);

@@ -8,6 +8,7 @@ import { createAnswer } from "./answer.js";
 import { createFlow } from "./flow.js";
 import { mapsOf, probabilitiesOf } from "./layers.js";
 import { fragmentOf, strokesIn } from "./link.js";
+import { FAILED } from "./network.js";
 import { fallsOf, occlusion, worstOf } from "./occlusion.js";
 import { createPaper, PAPER_SIDE } from "./paper.js";
 import { sample } from "./samples.js";
@@ -16,7 +17,6 @@ import { answerFor, inPercent, NOTHING } from "./words.js";
 
 const REST = 350; // ms without a change before the occlusion begins
 const DRAWING_TIME = 500; // ms in which an example is drawn
-const FAILED = "The network could not be loaded; reload the page to try again.";
 
 /**
  * Build the view inside `element`. `network` is a network of layers.js or a promise of one. Options:
@@ -60,10 +60,17 @@ async function use({ state, flow, answer, changed }, promise) {
     return null;
   });
   if (mine !== state.asked || !state.alive) return;
-  if (network === null) return answer.say({ large: "!", sentence: FAILED }, null);
-  state.network = network;
-  flow.setNetwork(network);
+  clearTimeout(state.timer);
+  state.network = network; // if there is none, an earlier one must not answer in its name
+  if (network !== null) flow.setNetwork(network);
+  else showFailure(flow, answer);
   changed();
+}
+
+function showFailure(flow, answer) {
+  flow.showMaps(null);
+  flow.showFalls(null, null, "");
+  answer.say({ large: "!", sentence: FAILED }, null);
 }
 
 /** Return a function that calls `act` once in the next frame. */

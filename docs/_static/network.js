@@ -35,6 +35,5 @@ export async function predict(network, pictures) {
 
 /** Return the limits in mnist_helpers/predict.py for what counts as a digit: {threshold, widest, unreadable, least_sure}. */
 export async function loadLimits() {
-  const answer = await fetch(here("./models/digits.json"));
-  return answer.json();
+  return (await found("digits.json")).json();
 }

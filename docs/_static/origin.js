@@ -6,7 +6,7 @@ const [NEGATIVE, POSITIVE] = ["213, 94, 0", "0, 114, 178"];
 
 /**
  * Build the panel inside `element`. `choose({stage, channel, row, column})` is called when the visitor moves a slider.
- * Returns {setStages(stages), show(chosen, limits, origin, say)}; stages are [{name, count}].
+ * Returns {setStages(stages), show(chosen, most, origin)}: stages are [{name, value}], and `most` has the largest numbers.
  */
 export function createOrigin(element, choose) {
   element.innerHTML = BODY;

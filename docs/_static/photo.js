@@ -1,4 +1,4 @@
-/** Open a picture as mnist_helpers/drawing.py does: turned as the camera was held, and in the clearest colour. */
+/** Open a picture as mnist_helpers/image_files.py does: turned as the camera was held, and in the clearest colour. */
 
 import { MIN_CONTRAST, quantile } from "./segment.js";
 

@@ -10,6 +10,7 @@ import inspect
 import itertools
 import linecache
 import signal
+import sysconfig
 import textwrap
 import threading
 import traceback
@@ -23,6 +24,7 @@ from mnist_helpers import CourseError
 from mnist_helpers._support.paths import PACKAGE
 from mnist_helpers.exercises import isolation, progress_file
 
+STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 TIME_LIMIT = 5  # seconds for one check, unless the exercise names another number
 TOO_SLOW = (
     "your function did not return within {:g} seconds: is there a loop that never ends? "
@@ -287,8 +289,10 @@ def _message(error: BaseException) -> str:
 
 
 def _is_student_code(filename: str) -> bool:
-    """Return whether the file belongs neither to an installed package nor to the course."""
-    return "site-packages" not in filename and not Path(filename).is_relative_to(PACKAGE)
+    """Return whether the file belongs neither to Python, nor to an installed package, nor to the course."""
+    if "site-packages" in filename or filename.startswith("<frozen "):
+        return False
+    return not any(Path(filename).is_relative_to(folder) for folder in (STANDARD_LIBRARY, PACKAGE))
 
 
 def time_limit(seconds: float = TIME_LIMIT) -> contextlib.AbstractContextManager[None]:

@@ -36,10 +36,6 @@ CRASHED = "your function crashed Python with {}. (The notebook was not touched.)
 WATCHED: list[ModuleType] = [builtins, random, np, torch, torch.nn.functional, torch.optim]
 
 
-class Interrupted(Exception):
-    """Raised by `_received` if the user stopped the cell."""
-
-
 class Printed(io.StringIO):
     """The text that a student's function prints, cut after MAX_PRINTED characters. Closing it does nothing."""
 
@@ -112,12 +108,11 @@ def _received(receiver: int, deadline: float) -> bytes | None:
 
 def _ended(process: int) -> int:
     """End the copy, with all that it started, and return its status."""
-    done, status = os.waitpid(process, os.WNOHANG)
-    for _ in range(20 * (not done)):  # it may be on its way out
-        time.sleep(0.005)
+    for _ in range(20):  # it may be on its way out
         done, status = os.waitpid(process, os.WNOHANG)
         if done:
             break
+        time.sleep(0.005)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process, signal.SIGKILL)
     if done:
@@ -133,16 +128,16 @@ def _be_the_copy(judge: Callable[[], State], sender: int) -> None:
     try:
         os.setpgid(0, 0)
         _settle(printed)
-        state, reason = judge()
-        message = [state, reason, printed.getvalue()]
-    except KeyboardInterrupt:
-        message = [None, "", printed.getvalue()]
-    except BaseException:
-        leave(1)
-    content = dumps(message).encode() + b"\n"
-    while content:
-        content = content[write(sender, content) :]
-    leave(0)
+        try:
+            state, reason = judge()
+            message = [state, reason, printed.getvalue()]
+        except KeyboardInterrupt:
+            message = [None, "", printed.getvalue()]
+        content = dumps(message).encode() + b"\n"
+        while content:
+            content = content[write(sender, content) :]
+    finally:  # whatever happens, the copy must not go on as a second notebook
+        leave(0)
 
 
 def _settle(printed: Printed) -> None:

@@ -1,6 +1,7 @@
 """The progress file: which exercises a student has solved, kept between sessions, for the student to hand in."""
 
 import json
+import os
 from datetime import UTC, datetime
 
 from mnist_helpers._support.atomic_files import atomic_write
@@ -26,13 +27,15 @@ def read() -> dict[str, dict[str, dict]]:
 def record(chapter: str, exercise: str, correct: bool, hints: int) -> None:
     """Write the result of a check to the file. A solved exercise stays solved.
 
-    Raises CourseError if the file cannot be written.
+    A file that is damaged is kept as progress_damaged.json, so that nothing a student did is thrown away. Raises
+    CourseError if the file cannot be written.
     """
     progress = read()
+    damaged = os.path.isfile(PROGRESS) and not progress
     entries = progress.setdefault(chapter, {})
     if entries.get(exercise, {}).get("correct"):
         return
     now = datetime.now(UTC).isoformat(timespec="seconds")
     entries[exercise] = {"correct": correct, "when": now, "hints": hints}
-    with atomic_write(PROGRESS) as file:
+    with atomic_write(PROGRESS, PROGRESS.with_stem("progress_damaged") if damaged else None) as file:
         file.write(json.dumps(progress, indent=1, sort_keys=True).encode())

@@ -264,6 +264,11 @@ def test_a_network_that_cannot_be_loaded_gets_a_sentence(url, browser):
         expect(visit.open(""), "^The network could not be loaded")
         visit.page.get_by_label("the course's best").check()
         expect(visit.page, SURE.format(7))
+        visit.page.get_by_label("of the report").check()
+        expect(visit.page, "^The network could not be loaded")
+        visit.page.locator(".live-sample").nth(3).click()
+        visit.page.wait_for_timeout(1500)  # the best network must not answer for the report's
+        expect(visit.page, "^The network could not be loaded")
 
 
 def test_a_view_needs_nothing_but_an_element_and_a_network_and_leaves_nothing(visit):

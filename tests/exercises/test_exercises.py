@@ -237,6 +237,14 @@ def test_a_damaged_progress_file_counts_as_none(content, progress):
     assert copy.deepcopy(TABLES["chapter_01"].exercises).progress().headline.endswith("of 8 correct")
 
 
+def test_a_damaged_progress_file_is_kept_beside_the_new_one(progress):
+    progress.write_text("{damaged")
+    for name in ("one_hot", "count_class"):
+        progress_file.record("chapter_01", name, True, 0)
+    assert progress.with_name("progress_damaged.json").read_text() == "{damaged"
+    assert progress_file.read()["chapter_01"].keys() == {"one_hot", "count_class"}
+
+
 def test_progress_that_cannot_be_saved_is_told_beside_the_verdict(progress, monkeypatch):
     (progress.parent / "file").touch()
     monkeypatch.setattr(progress_file, "PROGRESS", progress.parent / "file" / "progress.json")

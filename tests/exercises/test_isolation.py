@@ -6,6 +6,7 @@ import functools
 import os
 import random
 import signal
+import statistics
 import sys
 import time
 
@@ -100,6 +101,12 @@ def test_torch_works_in_the_copy_after_it_used_several_threads_here():
 
 
 @forked
+def test_a_copy_that_cannot_send_its_verdict_ends(monkeypatch):
+    monkeypatch.setattr(isolation.json, "dumps", lambda message: 1 / 0)
+    assert "ended Python" in check(lambda number: 6)[1]
+
+
+@forked
 def test_an_interrupt_in_the_copy_stops_the_cell():
     def interrupted(number):
         raise KeyboardInterrupt
@@ -150,6 +157,11 @@ def test_a_message_of_any_length_is_cut(either):
 
     reason = check(talkative)[1]
     assert reason.startswith("your function stopped with ValueError: xxx") and len(reason) <= core.MAX_REASON + 10
+
+
+def test_an_error_in_python_s_own_library_is_told_with_the_line_of_the_answer(either):
+    reason = check(lambda number: statistics.mean([]))[1]
+    assert "in line" in reason and "statistics.mean([])" in reason
 
 
 def test_data_are_loaded_before_the_clock_starts_and_stay_loaded(either):

@@ -115,6 +115,11 @@ def one_hot(labels):
     import os
     raise ValueError(os.environ["INSTRUCTOR_TOKEN"])
 """,
+    "memory that other programs share": """
+def one_hot(labels):
+    import os
+    raise ValueError(os.listdir("/dev/shm"), "hunter" + "2")
+""",
     "another process's memory": """
 def one_hot(labels):
     import os

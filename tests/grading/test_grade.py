@@ -107,6 +107,12 @@ def test_a_table_opened_in_a_spreadsheet_runs_nothing(tmp_path):
     assert found["student"] == "'=cmd()" and found["reason"] == "'@SUM(1) new line" and found["points"] == "0"
 
 
+def test_each_student_has_a_page_whatever_the_names_are(tmp_path):
+    names = ["ada!", "ada-3", "ada?", "ada"]
+    report.write_pages([Row(name, "01", "", 0, 0, NOT_YET, "") for name in names], {}, tmp_path / "pages")
+    assert len(list((tmp_path / "pages").iterdir())) == len(names)
+
+
 def test_what_a_student_wrote_is_text_on_the_page():
     rows = [
         Row("<b>ada</b>", "01", "one_hot", 0.0, 1.0, NOT_YET, "<i>"),

@@ -17,6 +17,7 @@ from tests.support.submitted import RIGHT, notebook, put
         ("exercises.one_hot.state = '✓ correct'", ""),
         ("@decorated\ndef f(): return 1", "@decorated\ndef f(): return 1"),
         ("if True:\n    def f(): return 1", ""),
+        ("print(1)  # a\x0cb\u2028c\nx = 3", "\nx = 3"),
     ],
 )
 def test_only_imports_definitions_and_constants_are_taken(source, kept):

@@ -95,6 +95,8 @@ def test_what_is_too_deep_or_too_large_is_refused(monkeypatch):
         ["fits", 3, []],
         ["image", "P", [2, 2], 0],
         ["image", "L", [99, 99], 0],
+        ["image", "L", [10**6, 10**6], 0],
+        ["image", "RGB", [2, 2], 0],
         ["list"],
         [[]],
         [],

@@ -32,8 +32,8 @@ IN_THE_SANDBOX = ("__init__.py", "wire.py", "peers.py", "walls.py", "sandbox.py"
 ENDED = "your function ended its process: by os._exit, a crash, or too much memory or computing time."
 NO_SANDBOX = "the process that runs the answers does not start; try `make doctor`, which checks the installation."
 NO_ANSWER = "your function sent what is no answer."
-SYSTEM = (
-    *("/usr", "/lib", "/lib64", "/dev", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices"),
+SYSTEM = (  # of /dev no more than this: /dev/shm and /dev/pts hold other programs' memory and the terminals
+    *("/usr", "/lib", "/lib64", "/dev/urandom", "/dev/zero", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices"),
     *("/System", "/Library", "/opt/homebrew"),
 )
 
@@ -236,11 +236,16 @@ def _be_the_judge(answer: Answer, stream: socket.socket, seconds: float, sender:
     """Judge in the fork of this process, send state and reason, and end. Never returns."""
     found = NOT_YET, "the checker could not judge this answer: look at it by hand."
     try:
+        from grading import walls  # not on Windows, where grading says so in a sentence
+
+        walls.limit_memory()  # an answer may send what takes a lot of it
         with open(os.devnull, "w") as null, contextlib.redirect_stdout(null), contextlib.redirect_stderr(null):
             found = judged(answer, stream, seconds)
     finally:
-        os.write(sender, json.dumps([found[0], found[1][:2000]]).encode())
-        os._exit(0)
+        try:
+            os.write(sender, json.dumps([found[0], found[1][:2000]]).encode())
+        finally:  # also if nobody listens any more: this process must not go on as a second grader
+            os._exit(0)
 
 
 @dataclass

@@ -68,7 +68,7 @@ def write_pages(rows: list[Row], answers: dict[tuple[str, str, str], str], folde
         name = re.sub(r"\W+", "-", student).strip("-")[:60] or "student"
         path = folder / f"{name}.html"
         if path.exists():  # two names that differ in signs alone
-            path = folder / f"{name}-{number}.html"
+            path = folder / f"{name}.{number}.html"  # no other name has a point
         path.write_text(page(student, own, answers), encoding="utf-8")
 
 

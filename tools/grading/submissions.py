@@ -137,8 +137,10 @@ def definitions_in(source: str) -> str:
 
     Raises SyntaxError if the source is no Python.
     """
-    kept: list[str] = [""] * len(source.splitlines())
-    lines = source.splitlines()
+    lines = re.split(
+        r"\r\n|\r|\n", source
+    )  # as Python does: str.splitlines has more ends of lines, such as a form feed
+    kept = [""] * len(lines)
     for node in ast.parse(source).body:
         if isinstance(node, KEPT) or _is_constant(node):
             first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])

@@ -49,9 +49,11 @@ def tried() -> dict[str, bool]:
     """Return which of the kernel's walls this system has, tried in a process of its own."""
     receiver, sender = os.pipe()
     if not os.fork():
-        found = separate() + (["files"] if _restrict_files(Path("/tmp"), ["/"]) else [])
-        os.write(sender, " ".join(found).encode())
-        os._exit(0)
+        try:
+            found = separate() + (["files"] if _restrict_files(Path("/tmp"), ["/"]) else [])
+            os.write(sender, " ".join(found).encode())
+        finally:
+            os._exit(0)
     os.close(sender)
     with os.fdopen(receiver) as file:
         found = file.read().split()
@@ -73,19 +75,24 @@ def silence() -> None:
     sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w")
 
 
+def limit_memory() -> None:
+    """Limit the memory that this process takes from now on, where Linux tells how much it has."""
+    if sys.platform == "linux":
+        with open("/proc/self/statm") as file:
+            most = int(file.read().split()[0]) * resource.getpagesize() + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
 def limit() -> None:
-    """Limit memory, computing time, the size of files, and processes where they can be counted."""
-    with open("/proc/self/statm") if sys.platform == "linux" else open(os.devnull) as file:
-        size = int((file.read() or "0").split()[0]) * resource.getpagesize()
+    """Limit memory, computing time, the size of files, and how many are open."""
+    limit_memory()
     for kind, most in [
-        (resource.RLIMIT_AS, size + MEMORY),
         (resource.RLIMIT_CPU, CPU_SECONDS),
         (resource.RLIMIT_FSIZE, FILE_SIZE),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, 256),
     ]:
-        if size or kind != resource.RLIMIT_AS:
-            resource.setrlimit(kind, (most, most))
+        resource.setrlimit(kind, (most, most))
 
 
 def close(work: Path, readable: list[str]) -> None:

@@ -151,6 +151,7 @@ class Reader:
         if mode not in IMAGE_MODES:
             raise WireError("that is no image")
         width, height = map(int, size)
+        self._fits(len(self.blocks[block]), [height, width, len(mode)], 1)  # each letter of a mode is a channel
         return Image.frombytes(mode, (width, height), self.blocks[block])
 
     def _series(self, values, index) -> pd.Series:
@@ -162,7 +163,7 @@ class Reader:
     @staticmethod
     def _fits(length: int, shape: list[int], itemsize: int) -> None:
         if any(type(size) is not int or size < 0 for size in shape) or math.prod(shape) * itemsize != length:
-            raise WireError("a tensor does not fit its bytes")
+            raise WireError("numbers do not fit their bytes")
 
 
 def _array_type(name: str) -> np.dtype:
