@@ -69,9 +69,11 @@ class CapturedStep:
 
     def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Update the weights and return the loss, which the next call overwrites."""
-        if len(images) < self.batch_size or not self.average.n_averaged:
+        if len(images) < self.batch_size:
             return self.step(images, labels)
         if self.replay is None:
+            if not self.average.n_averaged:  # reads from the GPU, and so waits for it: not asked again once captured
+                return self.step(images, labels)
             self.replay = self.capture(images, labels)
         return self.replay(images, labels)
 

@@ -109,7 +109,10 @@ def size_of_drawing(path: Path) -> tuple[int, int] | None:
     """Return the width and height of an SVG file, or None for another file."""
     if path.suffix != ".svg" or not path.is_file():
         return None
-    box = re.search(r'viewBox="[\d.-]+ [\d.-]+ ([\d.]+) ([\d.]+)"', path.read_text(encoding="utf-8")[:2000])
+    found = re.search(r"<svg\b[^>]*>", path.read_text(encoding="utf-8"))
+    root = found[0] if found else ""
+    box = re.search(r'viewBox="[\d.-]+ [\d.-]+ ([\d.]+) ([\d.]+)"', root)
+    box = box or re.search(r'\bwidth="([\d.]+)" height="([\d.]+)"', root)
     return (round(float(box[1])), round(float(box[2]))) if box else None
 
 

@@ -48,11 +48,10 @@ EUROPEAN = {
 HANDS = {"careful": CAREFUL, "hasty": HASTY, "european": EUROPEAN}
 
 
-def digits():
-    """Yield (name of the hand, digit, strokes) of all thirty; a stroke is an array [N, 2] of places of the mouse."""
-    for hand, strokes_of in HANDS.items():
-        for digit, strokes in strokes_of.items():
-            yield hand, digit, [smooth(points, seed=digit) for points in strokes]
+def digits(hand):
+    """Yield (digit, strokes) of the ten digits of a hand; a stroke is an array [N, 2] of places of the mouse."""
+    for digit, strokes in HANDS[hand].items():
+        yield digit, [smooth(points, seed=digit) for points in strokes]
 
 
 def smooth(points, seed=0):
@@ -85,16 +84,16 @@ def draw(page, strokes, canvas=".pad-canvas"):
         page.mouse.up()
 
 
-def misread(page):
-    """Draw the thirty digits one by one; list (hand, digit, what the pad says) of those that it reads wrongly."""
+def misread(page, hand):
+    """Draw the ten digits of a hand one by one; list (digit, what the pad says) of those that it reads wrongly."""
     wrong = []
-    for hand, digit, lines in digits():
+    for digit, lines in digits(hand):
         page.click(".pad-clear")
         draw(page, lines)
         rest(page)
         answer = probabilities(page)
         if answer[digit] == 0 or np.argmax(answer) != digit:
-            wrong.append((hand, digit, page.inner_text(".pad-verdict")))
+            wrong.append((digit, page.inner_text(".pad-verdict")))
     return wrong
 
 

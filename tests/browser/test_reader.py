@@ -104,7 +104,7 @@ def test_two_digits_in_a_file_are_read(visit, digits):
 
 
 def test_answers_are_those_of_the_command_and_a_question_mark_stands_for_an_unsure_digit(visit, digits, tmp_path):
-    mixed = np.maximum(digits[4], digits[2])
+    mixed = np.maximum(digits[7], digits[4])
     Image.fromarray(sheet(digits[3], mixed, digits[1])).save(tmp_path / "picture.png")
     visit.context.route("**/digits.json", lambda route: route.fulfill(json=LIMITS))
     answer = predict.Reader(threshold=LIMITS["threshold"]).read(tmp_path / "picture.png")

@@ -79,6 +79,8 @@ def test_an_image_gets_its_size_unless_it_has_one(light, tmp_path):
     assert light.sized('<img src="a.png" width="9">', tmp_path, sizes).count("width=") == 1
     (tmp_path / "b.svg").write_text('<svg viewBox="0 0 12.4 7">')
     assert 'width="12" height="7"' in light.sized('<img src="b.svg">', tmp_path, sizes)
+    (tmp_path / "c.svg").write_text('<svg width="132" height="922"><marker viewBox="0 0 10 10"/></svg>')
+    assert 'width="132" height="922"' in light.sized('<img src="c.svg">', tmp_path, sizes)
     assert "width" not in light.sized('<img src="none.svg">', tmp_path, sizes)
 
 
