@@ -58,7 +58,7 @@ MADE := handout handout.zip answers grades site .hypothesis .mypy_cache .pytest_
 
 .PHONY: check test test-all site site-serve run handout answers grade model pictures
 
-check: .venv/.dev-installed  ## in about a minute: style, types, helpers and exercises
+check: .venv/.dev-installed  ## in a minute or two: style, types, helpers and exercises
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy

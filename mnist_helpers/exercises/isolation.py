@@ -33,6 +33,7 @@ MAX_MEMORY = 4 * 1024**3  # bytes that a check may take on top of what the noteb
 GRACE = 1  # seconds after the time limit, for a function that ignores the alarm
 ENDED = "your function ended Python, as os._exit does. Return a value instead. (The notebook was not touched.)"
 CRASHED = "your function crashed Python with {}. (The notebook was not touched.)"
+NO_GRADIENTS = "Autograd-and-Fork"  # in torch's error where autograd has threads of its own: a copy has no gradients
 WATCHED: list[ModuleType] = [builtins, random, np, torch, torch.nn.functional, torch.optim]
 
 
@@ -60,9 +61,15 @@ def run(judge: Callable[[], State], seconds: float, too_slow: State, failed: Cal
 
     `too_slow` is returned if it is still at work GRACE after `seconds`; `failed` makes a verdict of a reason.
     """
-    if not can_fork():
-        with kept_state():
-            return judge()
+    if can_fork():
+        verdict = _run_in_copy(judge, seconds, too_slow, failed)
+        if NO_GRADIENTS not in verdict[1]:
+            return verdict
+    with kept_state():
+        return judge()
+
+
+def _run_in_copy(judge: Callable[[], State], seconds: float, too_slow: State, failed: Callable[[str], State]) -> State:
     receiver, sender = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of forks with threads: see the head of this file

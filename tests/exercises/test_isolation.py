@@ -95,9 +95,22 @@ def test_torch_works_in_the_copy_after_it_used_several_threads_here():
     torch.set_num_threads(2)
     try:
         with_many_threads(3)
-        assert check(with_many_threads)[0] == CORRECT
+        state, reason = check(with_many_threads)
+        assert state == CORRECT, reason
     finally:
         torch.set_num_threads(threads)
+
+
+@forked
+def test_where_torch_has_no_gradients_in_a_copy_the_check_runs_here():
+    own = os.getpid()
+
+    def answer(number):
+        if os.getpid() != own:
+            raise RuntimeError("Unable to handle autograd's threading. See pytorch/wiki/Autograd-and-Fork")
+        return 6
+
+    assert check(answer) == (CORRECT, "")
 
 
 @forked

@@ -151,6 +151,7 @@ def test_a_page_that_leads_its_own_name_here_is_refused(served, host, path):
     assert not any(content in answer for content in (b"the page", b"the style", b"network", b"consent"))
 
 
+@pytest.mark.integration
 def test_connections_that_say_nothing_are_bounded_and_end(served):
     """Many connections are opened and left alone: those above the bound are closed, and the others after a while."""
     _, port = served

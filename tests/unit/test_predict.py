@@ -305,14 +305,14 @@ def test_what_cannot_be_read_is_named_and_never_skipped(name, words, folder):
 
 
 def test_thirty_drawn_digits_are_read(tmp_path):
-    from tests.browser.strokes import digits
+    from tests.browser.strokes import HANDS, digits
 
     wrong = []
-    for hand, digit, strokes in digits():
+    for name, digit, strokes in [(hand, *each) for hand in HANDS for each in digits(hand)]:
         paper = Image.new("L", (280, 280), 255)
         for stroke in strokes:
             ImageDraw.Draw(paper).line([tuple(place) for place in stroke], fill=0, width=18, joint="curve")
-        paper.save(tmp_path / f"{hand}_{digit}.png")
+        paper.save(tmp_path / f"{name}_{digit}.png")
     for answer in read_digits([tmp_path]):
         if not answer.file.endswith(f"_{answer.digit}.png"):
             wrong.append(answer)
