@@ -38,7 +38,7 @@ def grade(folder: Path, target: Path, points: Points, deadline: datetime | None,
     found = [one for one in submissions.found_in(folder) if not chapter or one.chapter in (chapter, "")]
     if not found:
         raise CourseError(f"there is no notebook of {f'chapter {chapter}' if chapter else 'the course'} in {folder}.")
-    keep_the_newest(found)
+    keep_the_newest(found, deadline)
     graded = [one for one in found if not one.problem]
     print(f"{len(found)} notebooks, {len(graded)} of them to grade.")
     verdicts = judge(answers_in(graded), jobs)
@@ -50,13 +50,14 @@ def grade(folder: Path, target: Path, points: Points, deadline: datetime | None,
         report.write_pages(rows, sources, new / "pages")
 
 
-def keep_the_newest(found: list[Submission]) -> None:
-    """Of several notebooks of a student for one chapter, mark all but the newest as not graded."""
-    newest: dict[tuple[str, str], Submission] = {}
-    for one in sorted((one for one in found if not one.problem), key=lambda one: one.path.stat().st_mtime):
-        if older := newest.get((one.student, one.chapter)):
-            older.problem = f"{one.path.name} is newer, and was graded instead."
-        newest[one.student, one.chapter] = one
+def keep_the_newest(found: list[Submission], deadline: datetime | None = None) -> None:
+    """Of several notebooks of a student for one chapter, mark all but one as not graded: the newest that is on time."""
+    kept: dict[tuple[str, str], Submission] = {}
+    readable = [one for one in found if not one.problem]
+    for one in sorted(readable, key=lambda one: (not _lateness(one, deadline), one.path.stat().st_mtime)):
+        if other := kept.get((one.student, one.chapter)):
+            other.problem = f"{one.path.name} was graded instead: of several, the newest that is on time counts."
+        kept[one.student, one.chapter] = one
 
 
 def answers_in(graded: list[Submission]) -> list[Answer]:

@@ -4,6 +4,7 @@ import csv
 import os
 import subprocess
 import sys
+from datetime import datetime
 
 import grade
 import pytest
@@ -84,20 +85,20 @@ def test_points_by_stars_and_by_name(tmp_path):
     points = Points(path)
     assert [points.of(exercises.count_class), points.of(exercises.one_hot), points.of(exercises.batches)] == [1, 0.5, 3]
     assert points.late_share == 0.5
-    for content in ["", "[stars]\n1 = 1\n", "[stars]\n1 = 'a'\n", "\0"]:
+    misspelt = "[stars]\n1 = 1\n2 = 2\n3 = 3\n[exercises]\none_hott = 4\n"
+    for content in ["", "[stars]\n1 = 1\n", "[stars]\n1 = 'a'\n", "\0", misspelt]:
         with pytest.raises(CourseError, match="points"):
             Points(put(tmp_path, "points.toml", content))
 
 
-def test_the_newest_of_several_notebooks_counts(tmp_path):
+@pytest.mark.parametrize("deadline, kept", [(None, "new.ipynb"), (1e9 + 0.5, "old.ipynb"), (1e9 - 1, "new.ipynb")])
+def test_the_newest_of_several_notebooks_that_is_on_time_counts(tmp_path, deadline, kept):
     for number, name in enumerate(["ada/old.ipynb", "ada/new.ipynb"]):
         os.utime(put(tmp_path, name, notebook(RIGHT)), (1e9 + number, 1e9 + number))
     found = grade.submissions.found_in(tmp_path)
-    grade.keep_the_newest(found)
-    assert {one.path.name: one.problem for one in found} == {
-        "new.ipynb": "",
-        "old.ipynb": "new.ipynb is newer, and was graded instead.",
-    }
+    grade.keep_the_newest(found, deadline and datetime.fromtimestamp(deadline))
+    assert [one.path.name for one in found if not one.problem] == [kept]
+    assert [f"{kept} was graded instead" in one.problem for one in found if one.problem] == [True]
 
 
 def test_a_table_opened_in_a_spreadsheet_runs_nothing(tmp_path):

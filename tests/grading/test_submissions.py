@@ -58,6 +58,14 @@ def test_what_is_no_notebook_of_the_course_gets_a_reason(tmp_path, content, part
     assert part in one.problem
 
 
+def test_a_link_is_not_followed(tmp_path):
+    secret = put(tmp_path, "elsewhere/01_data.ipynb", notebook(RIGHT))
+    (tmp_path / "all" / "ada").mkdir(parents=True)
+    (tmp_path / "all" / "ada" / "01_data.ipynb").symlink_to(secret)
+    [one] = found_in(tmp_path / "all")
+    assert "it is a link" in one.problem and not one.cells
+
+
 def test_a_cell_that_is_no_python_is_told(tmp_path):
     put(tmp_path, "ada/01_data.ipynb", notebook(("exercise-one_hot", "def one_hot(labels:\n  return"), RIGHT))
     [one] = found_in(tmp_path)

@@ -3,6 +3,7 @@
 import tomllib
 from pathlib import Path
 
+from grading.submissions import chapters
 from mnist_helpers import CourseError
 from mnist_helpers.exercises.core import Exercise
 
@@ -22,6 +23,10 @@ class Points:
             raise CourseError(
                 f"the points file {path} cannot be used ({error!s:.200}); {DEFAULT} shows how one looks."
             ) from None
+        if unknown := self.own.keys() - {name for names in chapters().values() for name in names}:
+            raise CourseError(
+                f"the points file {path} names {', '.join(sorted(unknown))}, but no exercise is called so."
+            )
         if missing := {1, 2, 3} - self.stars.keys():
             raise CourseError(f"the points file {path} has no points for {missing} stars; it needs 1, 2 and 3.")
 

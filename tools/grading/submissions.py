@@ -75,6 +75,8 @@ def read(path: Path, student: str) -> Submission:
     """Read a notebook, whatever it holds."""
     submission = Submission(student, path)
     try:
+        if path.is_symlink():  # it may lead anywhere on the instructor's disk
+            raise ValueError("it is a link, not a file")
         if not path.is_file() or path.stat().st_size > MAX_BYTES:
             raise ValueError(f"it is no file, or larger than {MAX_BYTES // 1024**2} MB")
         cells = _code_cells(json.loads(path.read_text(encoding="utf-8")))
