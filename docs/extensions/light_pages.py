@@ -30,7 +30,7 @@ def lighten(app, error: Exception | None) -> None:
     pictures = {path.name: small_picture(path) for path in (folder / "_images").glob("*.png")}
     for path in paths:
         page = lighter_scripts(path.read_text(encoding="utf-8"), searches=path.name == "search.html")
-        page = with_sizes(with_preloads(page, path.parent), path.parent, pictures)
+        page = with_width(with_sizes(with_preloads(page, path.parent), path.parent, pictures))
         path.write_text(re.sub(r"(_images/[\w.-]+)\.png", r"\1.webp", page), encoding="utf-8")
     remove_icon_font(folder / "_static")
     used = names_in([*paths, *(folder / "_static").rglob("*.js")])
@@ -103,6 +103,11 @@ def sized(tag: str, folder: Path, pictures: dict[str, tuple[int, int]]) -> str:
     if size and " width=" not in tag:
         facts += f' width="{size[0]}" height="{size[1]}"'
     return tag.replace("<img", f"<img{facts}", 1)
+
+
+def with_width(page: str) -> str:
+    """Return a page that says at its start if it is wide, so that its text does not wrap anew when the rest comes."""
+    return page if "bd-sidebar-secondary" in page else page.replace('class="bd-content"', 'class="bd-content wide"')
 
 
 def size_of_drawing(path: Path) -> tuple[int, int] | None:

@@ -57,7 +57,7 @@ def scroll(page):
     for _ in range(page.evaluate("Math.ceil(document.documentElement.scrollHeight / 600)")):
         page.mouse.wheel(0, 600)
         page.wait_for_timeout(20)
-    page.wait_for_load_state("networkidle")
+    page.wait_for_function("[...document.images].every((image) => image.complete)")
 
 
 @pytest.mark.parametrize("width", [1280, 390])

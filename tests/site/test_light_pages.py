@@ -131,3 +131,10 @@ def test_a_changed_file_is_compressed_anew(folder):
     first = serve_site.compressed(folder / "index.html", 1)
     (folder / "index.html").write_text("eight")
     assert gzip.decompress(serve_site.compressed(folder / "index.html", 2)) == b"eight" and first
+
+
+def test_a_page_without_contents_on_its_right_is_wide_from_the_start(light):
+    page = '<div class="bd-content"><p>text</p></div>'
+    assert light.with_width(page) == '<div class="bd-content wide"><p>text</p></div>'
+    beside = page + '<div class="bd-sidebar-secondary"></div>'
+    assert light.with_width(beside) == beside
