@@ -17,6 +17,17 @@ def pytest_runtest_setup(item):
 
 
 @pytest.fixture(scope="session")
+def progress_of_tests(tmp_path_factory):
+    return str(tmp_path_factory.mktemp("progress") / "progress.json")
+
+
+@pytest.fixture(autouse=True)
+def no_progress_for_the_notebooks(progress_of_tests, monkeypatch):
+    """Let what a test starts keep its progress to itself: nbval compares what the notebooks show of theirs."""
+    monkeypatch.setenv("MNIST_COURSE_PROGRESS", progress_of_tests)
+
+
+@pytest.fixture(scope="session")
 def test_set():
     """All test images [10000, 1, 28, 28], normalised, and their labels; tests take the first few hundred."""
     return data.load("test")

@@ -5,6 +5,8 @@
  * in single precision is rounded differently: grey values half-way between two integers can differ by 1.
  */
 
+import { transposed } from "./ndimage.js";
+
 const PICTURE = 28;
 const FRAME = 20;
 
@@ -57,11 +59,6 @@ function rowsUnder(row, scale, rows) {
     return old >= 0 && old < end && distance > -0.5 && distance <= 0.5;
   });
   return [inside[0], inside.at(-1) + 1];
-}
-
-function transposed({ height, width, values }) {
-  const turned = values.map((_, place) => values[(place % height) * width + Math.floor(place / height)]);
-  return { height: width, width: height, values: turned };
 }
 
 /** Return the first row (axis 0) or column (axis 1) that centres the mass of the grid in 28x28 without cutting it. */

@@ -1,18 +1,15 @@
 """The network at work in a real browser: the drawing, the maps, one number's origin, the answer, and words for it."""
 
 import re
-import shutil
 
-import build_site
 import numpy as np
 import pytest
 import torch
-from serve_site import serving
 
 from mnist_helpers import data, export, layers
-from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers._support.paths import MODELS
 from tests.browser import strokes
+from tests.browser.own_page import serving_page
 from tests.browser.visit import Visit
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -26,11 +23,7 @@ LINE = np.array([[60, 70], [120, 130], [200, 220]])
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("live") / "_static"
-    shutil.copytree(ROOT / "docs" / "_static", folder)
-    build_site.write_networks(ROOT, folder / "models")
-    (folder / "index.html").write_text(PAGE, encoding="utf-8")
-    with serving(folder) as address:
+    with serving_page(PAGE, tmp_path_factory.mktemp("live")) as address:
         yield address
 
 

@@ -1,16 +1,12 @@
 """The pad in a real browser: drawing, asking, saying; and the preparation in the page against the one in Python."""
 
-import shutil
-
 import numpy as np
 import pytest
-from serve_site import serving
 
 from mnist_helpers import drawing
-from mnist_helpers._support.paths import COURSE as ROOT
 from tests.browser import strokes
+from tests.browser.own_page import serving_page
 
-SCRIPTS = ["mnist_helpers/widgets/pad.js", *(f"docs/_static/{name}.js" for name in ("prepare", "ndimage", "segment"))]
 # answers as Python does, but with a network of the test's own; notes what it was asked
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <link rel="icon" href="data:,"><title>Pad</title><p id="before">Before the pad</p><main></main>
@@ -36,17 +32,8 @@ LINE = np.array([[60, 70], [120, 130], [200, 220]])
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pad")
-    for script in SCRIPTS:
-        shutil.copy(ROOT / script, folder)
-    (folder / "index.html").write_text(PAGE, encoding="utf-8")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def url(folder):
-    with serving(folder) as address:
+def url(tmp_path_factory):
+    with serving_page(PAGE, tmp_path_factory.mktemp("pad")) as address:
         yield address
 
 

@@ -3,19 +3,15 @@
 import base64
 import io
 import re
-import shutil
 
-import build_site
 import numpy as np
 import pytest
 from PIL import Image
-from serve_site import serving
 
 from mnist_helpers import data, predict
-from mnist_helpers._support.paths import COURSE as ROOT
+from tests.browser.own_page import serving_page
 from tests.browser.visit import Visit
 
-SCRIPTS = ["reader", "photo", "segment", "ndimage", "prepare", "network", "layers"]
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <link rel="icon" href="data:,"><link rel="stylesheet" href="site.css"><title>Read</title>
 <h1>Read a picture</h1><main><div id="read-picture"></div></main>
@@ -35,14 +31,7 @@ HAND_OVER = """([kind, content]) => {
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("reader")
-    build_site.write_networks(ROOT, folder / "models")
-    for script in SCRIPTS:
-        shutil.copy(ROOT / "docs" / "_static" / f"{script}.js", folder)
-    for path in ("docs/_static/site.css", "mnist_helpers/widgets/pad.js"):
-        shutil.copy(ROOT / path, folder)
-    (folder / "index.html").write_text(PAGE, encoding="utf-8")
-    with serving(folder) as address:
+    with serving_page(PAGE, tmp_path_factory.mktemp("reader")) as address:
         yield address
 
 

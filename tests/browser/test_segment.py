@@ -1,18 +1,15 @@
 """The search for digits in the page against the one in Python: equal boxes and ink, pictures within one grey level."""
 
 import base64
-import shutil
 
 import numpy as np
 import pytest
 import reading
 from PIL import Image
-from serve_site import serving
 
 from mnist_helpers import data, drawing, image_files, segment
-from mnist_helpers._support.paths import COURSE as ROOT
+from tests.browser.own_page import serving_page
 
-SCRIPTS = ["segment.js", "ndimage.js", "prepare.js"]
 PAGE = """<!doctype html><link rel="icon" href="data:,"><title>Segment</title><script type="module">
   import { digitsOfDrawing, find, findDigits, findDrawn, lieSideways } from "./segment.js";
   const letters = (values) => btoa(Array.from(values, (value) => String.fromCharCode(value)).join(""));
@@ -30,11 +27,7 @@ SIZES = [(1, 1), (1, 9), (9, 1), (2, 3), (4, 30), (5, 5), (17, 6), (40, 300), (3
 
 @pytest.fixture(scope="module")
 def page(browser, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("segment")
-    for script in SCRIPTS:
-        shutil.copy(ROOT / "docs" / "_static" / script, folder)
-    (folder / "index.html").write_text(PAGE, encoding="utf-8")
-    with serving(folder) as address:
+    with serving_page(PAGE, tmp_path_factory.mktemp("segment")) as address:
         page = browser.new_page()
         page.goto(address)
         page.wait_for_function("window.ready")

@@ -3,7 +3,6 @@
 import ast
 import filecmp
 import importlib
-import os
 import re
 import subprocess
 import sys
@@ -15,7 +14,6 @@ import pytest
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.paths import COURSE as ROOT
-from mnist_helpers.exercises import progress_file
 from mnist_helpers.exercises.core import CORRECT, Card
 from tests.exercises.mutants import CHAPTERS
 
@@ -132,16 +130,14 @@ for exercise in importlib.import_module("mnist_helpers.exercises.{chapter}").exe
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_the_handout_judges_without_the_solutions(handout, chapter, tmp_path):
+def test_the_handout_judges_without_the_solutions(handout, chapter):
     program = f"import sys; sys.path[:0] = [{str(handout)!r}, {str(ROOT)!r}]\n"
     program += JUDGE.format(chapter=chapter, folder=str(handout))
-    environment = os.environ | {"MNIST_COURSE_PROGRESS": str(tmp_path / "progress.json")}  # not that of the notebooks
-    subprocess.run([sys.executable, "-c", program], cwd=handout, env=environment, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", program], cwd=handout, check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_solved_stubs_are_correct_in_one_kernel_and_in_order(path, tmp_path, monkeypatch):
-    monkeypatch.setattr(progress_file, "PROGRESS", tmp_path / "progress.json")  # the notebooks' tests read the other
+def test_solved_stubs_are_correct_in_one_kernel_and_in_order(path):
     notebook = copies.solved(nbformat.read(path, as_version=4), path)
     stubs = copies.exercise_cells(notebook)
     first = next(cell for cell in notebook.cells if cell.id == "imports")
