@@ -122,10 +122,13 @@ assert core.__file__.startswith({folder!r}), core.__file__
 for exercise in importlib.import_module("mnist_helpers.exercises.{chapter}").exercises:
     assert "Your instructor has the solution" in exercise.solution().code
     assert exercise.check(lambda *arguments: ...).headline == core.NOT_ATTEMPTED
-    for answer in table.RIGHT[exercise.name]:
-        assert exercise.check(answer).headline == core.CORRECT, exercise.name
-    for answer in table.WRONG[exercise.name].values():
-        assert exercise.check(answer).headline == core.NOT_YET, exercise.name
+    # One answer of each kind: the others are judged where the solutions are, by tests/exercises
+    for answer, verdict in [
+        (table.RIGHT[exercise.name][0], core.CORRECT),
+        (next(iter(table.WRONG[exercise.name].values())), core.NOT_YET),
+    ]:
+        card = exercise.check(answer)
+        assert card.headline == verdict, (exercise.name, card)
 """
 
 

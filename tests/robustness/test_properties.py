@@ -22,6 +22,7 @@ from PIL import Image
 
 from mnist_helpers import CourseError, checkpoints, data, drawing, export, predict
 from mnist_helpers._support.paths import COURSE as ROOT
+from mnist_helpers.exercises import isolation
 from mnist_helpers.exercises.core import CORRECT, NOT_ATTEMPTED, NOT_YET, verdict
 from mnist_helpers.network import Net
 from mnist_helpers.recipes import Recipe
@@ -445,8 +446,17 @@ def answers(exercise):
     return st.builds(answer, values, st.integers(0, 2))
 
 
+@pytest.fixture(scope="module")
+def in_this_process():
+    """Run checks without a copy of the process for each: thousands of copies would take minutes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(isolation, "can_fork", lambda: False)
+        yield
+
+
 @pytest.mark.parametrize("exercise", ALL, ids=lambda exercise: exercise.name)
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("in_this_process")
 @given(data=st.data())
 def test_whatever_a_students_function_returns_gets_a_verdict(exercise, data):
     state, reason = verdict(exercise.run_checker, data.draw(answers(exercise)))
