@@ -64,13 +64,13 @@ check: .venv/.dev-installed  ## in a minute or two: style, types, helpers and ex
 	$(PY) -m mypy
 	$(PY) -m pytest tests/unit tests/exercises -n 2 -m "not slow and not integration"
 
-test: .venv/.dev-installed .venv/.site-installed  ## all tests: also the notebooks, the site and JupyterLab
+test: .venv/.dev-installed .venv/.site-installed  ## what CI runs: also the notebooks, the site, five chapters in JupyterLab
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m pytest tests notebooks $(NBVAL) --nbval-current-env --nbval-cell-timeout=600 -n 2 --dist loadfile
 
-test-all: .venv/.dev-installed .venv/.site-installed  ## also the tests that break things on purpose: kills, full disks
+test-all: .venv/.dev-installed .venv/.site-installed  ## also what takes long: kills, full disks, every chapter in JupyterLab
 	$(PY) -m pytest tests -m ""
 
 site: .venv/.site-installed  ## build the course's site, into site/; INSTRUCTORS=1 adds the page with the answers
