@@ -12,6 +12,8 @@ student's function:
         same(ask(3), 6, {9: "You squared the number."})
 
 `ask` calls the student's function with copies of its arguments. A message with values is no f-string, so that it can be
-translated: `raise NotYet("{count} images came back.", count=n)`, or `say(...)` for a part of a message. Then add a prompt and a stub cell with the id
-`exercise-double` to the notebook, and three wrong and two right answers to the chapter's table in tests/exercises.
+translated: `raise NotYet("{count} images came back.", count=n)`, or `say(...)` for a part of a message.
+
+Then add a prompt and a stub cell with the id `exercise-double` to the notebook, and three wrong and two right answers
+to the chapter's table in tests/exercises.
 """
