@@ -56,7 +56,7 @@ NOTEBOOKS ?=
 NBVAL ?= --nbval
 MADE := handout handout.zip answers grades site mnist_helpers/locale/course.pot .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: check test test-all site site-serve run handout answers grade catalogue model pictures
+.PHONY: check test test-all site site-serve run handout answers grade nbgrader catalogue model pictures
 
 check: .venv/.dev-installed  ## in a minute or two: style, types, helpers and exercises
 	$(PY) -m ruff check .
@@ -90,6 +90,9 @@ answers: .venv/.dev-installed  ## solve every exercise and run the notebooks; CH
 
 grade: .venv/.installed  ## grade submitted notebooks, into grades/: make grade SUBMISSIONS=folder
 	$(PY) tools/grade.py $(if $(SUBMISSIONS),"$(SUBMISSIONS)") $(GRADE)
+
+nbgrader: .venv/.dev-installed  ## export the exercises for nbgrader, into nbgrader_course/; CHAPTERS="01 02" for some
+	$(PY) tools/nbgrader_export.py $(CHAPTERS) $(CHAPTER)
 
 catalogue: .venv/.dev-installed  ## collect the texts of exercises, widgets and figures for translators
 	$(PY) tools/catalogue.py
