@@ -1,7 +1,5 @@
 """Code shared by all exercises: call the student's function, compare its result, explain mistakes, show the verdict."""
 
-import _thread
-import contextlib
 import copy
 import difflib
 import functools
@@ -9,10 +7,8 @@ import html
 import inspect
 import itertools
 import linecache
-import signal
 import sysconfig
 import textwrap
-import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +20,7 @@ from mnist_helpers import CourseError
 from mnist_helpers._support.catalogue import say
 from mnist_helpers._support.paths import PACKAGE
 from mnist_helpers.exercises import isolation, progress_file
+from mnist_helpers.exercises.time_limits import TooSlow, time_limit
 
 STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 TIME_LIMIT = 5  # seconds for one check, unless the exercise names another number
@@ -51,10 +48,6 @@ class NotAttempted(Exception):
 
 class UnknownName(CourseError, AttributeError):
     """Raised for a slip such as `exercises.one_hot.solve`. An AttributeError, so that hasattr works."""
-
-
-class TooSlow(BaseException):
-    """Raised after the time limit. Not an Exception, so that a student's `except Exception` does not catch it."""
 
 
 class Card:
@@ -309,52 +302,6 @@ def _is_student_code(filename: str) -> bool:
     if "site-packages" in filename or filename.startswith("<frozen "):
         return False
     return not any(Path(filename).is_relative_to(folder) for folder in (STANDARD_LIBRARY, PACKAGE))
-
-
-def time_limit(seconds: float = TIME_LIMIT) -> contextlib.AbstractContextManager[None]:
-    """Return a context manager that raises TooSlow in its block if the block takes longer than `seconds`."""
-    if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
-        return _alarm_limit(seconds)
-    return _interrupt_limit(seconds)
-
-
-@contextlib.contextmanager
-def _alarm_limit(seconds: float) -> Iterator[None]:
-    """Implement `time_limit` with an alarm signal."""
-
-    def stop(*_):
-        raise TooSlow
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)  # repeat every 0.5 s in case the student's code catches it
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-@contextlib.contextmanager
-def _interrupt_limit(seconds: float) -> Iterator[None]:
-    """Implement `time_limit` with KeyboardInterrupts, for Windows, which lacks the alarm signal."""
-    fired, over = threading.Event(), threading.Event()
-
-    def interrupt():
-        wait = seconds
-        while not over.wait(wait):  # again and again, in case the student's code catches it
-            fired.set()
-            _thread.interrupt_main()
-            wait = 0.5
-
-    threading.Thread(target=interrupt, daemon=True).start()
-    try:
-        yield
-    except KeyboardInterrupt:
-        if not fired.is_set():
-            raise
-        raise TooSlow from None
-    finally:
-        over.set()
 
 
 def same(got, expected, wrong: dict | list | tuple = (), otherwise: str = "", given: str = "") -> None:
