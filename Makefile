@@ -54,9 +54,9 @@ clean:  ## remove .venv and what the commands wrote; your progress in the exerci
 
 NOTEBOOKS ?=
 NBVAL ?= --nbval
-MADE := handout handout.zip answers grades site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+MADE := handout handout.zip answers grades site mnist_helpers/locale/course.pot .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: check test test-all site site-serve run handout answers grade model pictures
+.PHONY: check test test-all site site-serve run handout answers grade nbgrader catalogue model pictures
 
 check: .venv/.dev-installed  ## in a minute or two: style, types, helpers and exercises
 	$(PY) -m ruff check .
@@ -90,6 +90,12 @@ answers: .venv/.dev-installed  ## solve every exercise and run the notebooks; CH
 
 grade: .venv/.installed  ## grade submitted notebooks, into grades/: make grade SUBMISSIONS=folder
 	$(PY) tools/grade.py $(if $(SUBMISSIONS),"$(SUBMISSIONS)") $(GRADE)
+
+nbgrader: .venv/.dev-installed  ## export the exercises for nbgrader, into nbgrader_course/; CHAPTERS="01 02" for some
+	$(PY) tools/nbgrader_export.py $(CHAPTERS) $(CHAPTER)
+
+catalogue: .venv/.dev-installed  ## collect the texts of exercises, widgets and figures for translators
+	$(PY) tools/catalogue.py
 
 model: .venv/.installed  ## export the networks that the site shows and the command uses, measure them, write the model card
 	$(PY) benchmarks/calibration.py

@@ -1,4 +1,4 @@
-"""Additions to the pages of the chapters: an interactive Netron, and the provenance of the outputs."""
+"""Additions to the pages of the chapters: Netron, the provenance of the outputs, alt texts in the reader's language."""
 
 import functools
 from pathlib import Path
@@ -8,6 +8,7 @@ from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from mnist_helpers._support import provenance
+from mnist_helpers._support.catalogue import say
 
 PLACEHOLDER = "Netron opens here."  # must match tools/run_notebooks.py
 CHAPTER = "notebooks/02_network"  # the site's copy of Netron shows its network
@@ -39,6 +40,13 @@ def relink(app, docname: str, source: list[str]) -> None:
     source[0] = source[0].replace("](../docs/", "](../").replace("](../notebooks/", "](notebooks/")
 
 
+def translate_alt_texts(app, doctree) -> None:
+    """Give the figures their alt texts in the language of the site."""
+    for image in doctree.findall(nodes.image):
+        if "alt" in image:
+            image["alt"] = say(image["alt"])
+
+
 def add_provenance(app, pagename: str, templatename: str, context: dict, doctree) -> None:
     """Add the sentence about provenance to the footer: for the page's notebook or, on other pages, for all."""
     own = Path(app.srcdir, f"{pagename}.ipynb")
@@ -67,5 +75,6 @@ def sentence(runs: list[dict | None]) -> str:
 def setup(app):
     app.add_post_transform(NetronFrame)
     app.connect("source-read", relink)
+    app.connect("doctree-read", translate_alt_texts)
     app.connect("html-page-context", add_provenance)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

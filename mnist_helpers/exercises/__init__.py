@@ -11,6 +11,9 @@ student's function:
     def check_double(ask):
         same(ask(3), 6, {9: "You squared the number."})
 
-`ask` calls the student's function with copies of its arguments. Then add a prompt and a stub cell with the id
-`exercise-double` to the notebook, and three wrong and two right answers to the chapter's table in tests/exercises.
+`ask` calls the student's function with copies of its arguments. A message with values is no f-string, so that it can be
+translated: `raise NotYet("{count} images came back.", count=n)`, or `say(...)` for a part of a message.
+
+Then add a prompt and a stub cell with the id `exercise-double` to the notebook, and three wrong and two right answers
+to the chapter's table in tests/exercises.
 """

@@ -5,6 +5,7 @@ import struct
 import numpy as np
 import torch
 
+from mnist_helpers._support.catalogue import say
 from mnist_helpers.data import MEAN, STD
 from mnist_helpers.exercises.core import Chapter, NotYet, array, same
 
@@ -28,14 +29,19 @@ def check_count_class(ask):
     """Check counts in a short list of labels, and a class that no image has."""
     for digit, count in [(3, 3), (1, 2), (5, 0)]:
         share = {count / 7: "That is the share of the images. How many are they?"} if count else {}
-        same(ask(LABELS, digit), count, share, given=f"the labels {LABELS.tolist()} and the digit {digit}")
+        same(
+            ask(LABELS, digit),
+            count,
+            share,
+            given=say("the labels {labels} and the digit {digit}", labels=LABELS.tolist(), digit=digit),
+        )
     labels = LABELS[:4]
-    given = f"the labels {labels.tolist()} and the digit 9"
+    given = say("the labels {labels} and the digit 9", labels=labels.tolist())
     try:
         found = ask(labels, 9)
     except NotYet as error:
         reason = str(error)
-        raise NotYet(f"For {given}, the answer is 0. {reason[0].upper()}{reason[1:]}") from None
+        raise NotYet("For {given}, the answer is 0.", reason[0].upper() + reason[1:], given=given) from None
     same(found, 0, given=given)
 
 
@@ -134,8 +140,9 @@ def check_idx_sizes(ask):
     ]
     same(ask(images), sizes, wrong, given="a file of 600 images with 28 rows and 20 columns")
     for sizes in [(600,), (20_000_000, 5)]:
-        given = f"a file with {len(sizes)} {'size' if len(sizes) == 1 else 'sizes'}"
-        same(ask(idx_header(*sizes)), sizes, otherwise=f"Byte 3 is {len(sizes)} here.", given=given)
+        given = "a file with 1 size" if len(sizes) == 1 else "a file with {count} sizes"
+        byte = say("Byte 3 is {count} here.", count=len(sizes))
+        same(ask(idx_header(*sizes)), sizes, otherwise=byte, given=say(given, count=len(sizes)))
 
 
 @exercises.add(
@@ -159,7 +166,10 @@ def check_shuffled(ask):
     if (orders == np.arange(50)).all():
         raise NotYet("Images and labels fit each other, but they are in the old order.")
     if (orders == orders[0]).all():
-        raise NotYet(f"In {SHUFFLES} calls the order was the same each time. Is a seed set inside the function?")
+        raise NotYet(
+            "In {shuffles} calls the order was the same each time. Is a seed set inside the function?",
+            shuffles=SHUFFLES,
+        )
     _check_random(orders)
 
 
@@ -167,7 +177,11 @@ def _order(pair):
     """Return the new order of the images. Raises NotYet if images are lost or labels do not belong to them."""
     numbers, new_labels = pair
     if len(numbers) != 50 or len(new_labels) != 50:
-        raise NotYet(f"{len(numbers)} images and {len(new_labels)} labels came back; 50 of each went in.")
+        raise NotYet(
+            "{images} images and {labels} labels came back; 50 of each went in.",
+            images=len(numbers),
+            labels=len(new_labels),
+        )
     if set(numbers) != set(range(50)) or set(new_labels) != set(range(100, 150)):
         raise NotYet("Some came back twice and others not at all. Each must come back exactly once.")
     if np.array_equal(numbers + 100, new_labels):
@@ -184,8 +198,11 @@ def _check_random(orders):
     for place, images in enumerate(orders.T):
         if len(set(images)) < 5:  # of 50, about 17 come there by chance
             raise NotYet(
-                f"In {SHUFFLES} calls only {len(set(images))} different images came to place {place}. Every image "
-                "must be able to come to every place."
+                "In {shuffles} calls only {different} different images came to place {place}. Every image must be "
+                "able to come to every place.",
+                shuffles=SHUFFLES,
+                different=len(set(images)),
+                place=place,
             )
     steps = np.diff(orders, axis=1) % 50
     commonest = max(np.bincount(row).max() for row in steps)
@@ -223,8 +240,13 @@ def check_batches(ask):
         images, labels = _numbered(total)
         found = _batches(ask(images, labels, size), total, size)
         for name, values in zip(["images", "labels"], zip(*found)):
-            what = f"The {name} are not in their order."
-            same(np.concatenate(values), labels, otherwise=what, given=f"{total} images in batches of {size}")
+            what = say("The {name} are not in their order.", name=name)
+            same(
+                np.concatenate(values),
+                labels,
+                otherwise=what,
+                given=say("{total} images in batches of {size}", total=total, size=size),
+            )
 
 
 def _numbered(total):
@@ -237,13 +259,20 @@ def _batches(result, total, size):
     try:
         found = [_pair(batch, EACH_BATCH) for batch in list(result)]  # a generator is accepted as well
     except TypeError:
-        raise NotYet(f"A list of batches was expected, but {type(result).__name__} came back.") from None
+        raise NotYet("A list of batches was expected, but {kind} came back.", kind=type(result).__name__) from None
     lengths = [len(numbers) for numbers, _ in found]
     expected = [min(size, total - start) for start in range(0, total, size)]
     if lengths == expected and lengths == [len(labels) for _, labels in found]:
         return found
-    reason = "The last batch is missing. " if lengths == expected[:-1] else ""
-    raise NotYet(f"{reason}{total} images in batches of {size} make batches of {expected}; yours have {lengths}.")
+    reason = "The last batch is missing." if lengths == expected[:-1] else ""
+    raise NotYet(
+        reason,
+        "{total} images in batches of {size} make batches of {expected}; yours have {lengths}.",
+        total=total,
+        size=size,
+        expected=expected,
+        lengths=lengths,
+    )
 
 
 @exercises.add(

@@ -8,6 +8,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mnist_helpers import data
+from mnist_helpers._support.catalogue import say
 from mnist_helpers.exercises.core import Chapter, NotYet, _describe, array, same
 
 exercises = Chapter("chapter_02")
@@ -30,7 +31,7 @@ def ask_with(ask, given, *tensors):
     try:
         return ask(*tensors)
     except NotYet as error:
-        raise NotYet(f"For {given}, {error}") from None
+        raise NotYet("For {given}, {error}", given=given, error=error) from None
 
 
 class NoConvolution(TorchDispatchMode):
@@ -71,7 +72,7 @@ def check_output_size(ask):
     }
     same(ask(28, 5), 24, wrong, given="size 28 and kernel 5")
     for size, kernel, right in [(28, 4, 25), (12, 3, 10), (9, 9, 1), (9, 1, 9)]:
-        same(ask(size, kernel), right, given=f"size {size} and kernel {kernel}")
+        same(ask(size, kernel), right, given=say("size {size} and kernel {kernel}", size=size, kernel=kernel))
 
 
 @exercises.add(
@@ -91,7 +92,8 @@ def check_parameter_count(ask):
         251: "That is right for one map. 20 of them come out.",
     }
     for given, right in {(10, 20, 5): 5020, (1, 10, 5): 260, (20, 10, 5): 5010, (3, 8, 1): 32, (3, 2, 4): 98}.items():
-        words = "{} channels in, {} out and a kernel of {}".format(*given)
+        words = "{channels} channels in, {maps} out and a kernel of {kernel}"
+        words = say(words, channels=given[0], maps=given[1], kernel=given[2])
         same(ask(*given), right, wrong if right == 5020 else (), given=words)
 
 
@@ -133,7 +135,11 @@ def check_flat_features(ask):
     rows = "28 rows become 26, then 13, then 11, and 5 after rounding down."
     same(ask(3, 3), 500, halves, rows, given="kernels of 3 and 3")
     for kernels in [(4, 4), (4, 5), (2, 2), (1, 1), (5, 5)]:
-        same(ask(*kernels), report_maps(*kernels).numel(), given=f"kernels of {kernels[0]} and {kernels[1]}")
+        same(
+            ask(*kernels),
+            report_maps(*kernels).numel(),
+            given=say("kernels of {first} and {second}", first=kernels[0], second=kernels[1]),
+        )
 
 
 WRONG_COUNTS = [
@@ -198,7 +204,7 @@ def check_repaired(ask):
     """Check several real digits, and a single one, against the chapter's network."""
     net, images = seeded_layers(), real_digits()
     for batch in (images, images[:1]):
-        given = f"{len(batch)} digits" if len(batch) > 1 else "a batch of one digit"
+        given = say("{count} digits", count=len(batch)) if len(batch) > 1 else "a batch of one digit"
         same(ask_with(ask, given, net, batch), passed(net, batch), _wrong_passes(net, batch), given=given)
 
 
@@ -208,9 +214,9 @@ def _wrong_passes(net, images):
     across = "The probabilities of an image do not add up to 1, but those of a digit over all images do: look at dim."
     logits = "The ReLU after fc2 is still there: it sets all negative logits to 0."
     ways = [
-        ({"relu": misplaced, "dim": 0}, f"{across} There is a fault besides."),
-        ({"relu": both, "dim": 0}, f"{across} The ReLU after fc2 is still there as well."),
-        ({"relu": none, "dim": 0}, f"{across} And there is no ReLU after fc1."),
+        ({"relu": misplaced, "dim": 0}, say(across, "There is a fault besides.")),
+        ({"relu": both, "dim": 0}, say(across, "The ReLU after fc2 is still there as well.")),
+        ({"relu": none, "dim": 0}, say(across, "And there is no ReLU after fc1.")),
         ({"dim": 0}, across),
         ({"relu": misplaced}, "One ReLU is in the wrong line: in Net it comes after another layer."),
         ({"relu": both}, logits),
@@ -251,7 +257,9 @@ def check_convolve(ask):
     same(answer, convolved(image, kernel), _wrong_maps(image, kernel), given=given)
     for shapes in [((6, 6), (2, 2)), ((5, 8), (3, 3)), ((6, 7), (2, 3)), ((3, 4), (3, 4)), ((2, 3), (1, 1))]:
         image, kernel = random_tensors(*shapes)
-        given = "an image of {} by {} and a kernel of {} by {}".format(*shapes[0], *shapes[1])
+        (height, width), (rows, columns) = shapes
+        given = "an image of {height} by {width} and a kernel of {rows} by {columns}"
+        given = say(given, height=height, width=width, rows=rows, columns=columns)
         same(ask_without_convolution(ask, given, image, kernel), convolved(image, kernel), given=given)
 
 
@@ -312,7 +320,7 @@ def check_build_net(ask):
             found, again = _run(net.eval(), real_digits()), _run(net, real_digits())
             if not torch.equal(found, again):
                 raise NotYet("In eval mode your network answers differently each time, but dropout should be off.")
-            given = f"12 digits and hidden = {hidden}, with weights that the checker has loaded"
+            given = say("12 digits and hidden = {hidden}, with weights that the checker has loaded", hidden=hidden)
             same(found, passed(model, real_digits()), _wrong_nets(model, real_digits()), given=given)
             _check_dropout(net, hidden)
 
@@ -321,10 +329,11 @@ def _check_is_module(net):
     """Raise NotYet unless `net` is a network that the student wrote."""
     if isinstance(net, type):
         raise NotYet(
-            f"your function returned the class {net.__name__}. Put parentheses after the name to make an object of it."
+            "your function returned the class {name}. Put parentheses after the name to make an object of it.",
+            name=net.__name__,
         )
     if not isinstance(net, nn.Module):
-        raise NotYet(f"your function returned {type(net).__name__}, but an nn.Module was expected.")
+        raise NotYet("your function returned {kind}, but an nn.Module was expected.", kind=type(net).__name__)
     if "Net" in (kind.__qualname__ for kind in type(net).__mro__):
         raise NotYet("This is the Net of the chapter. Write a class of your own, under another name.")
 
@@ -334,14 +343,22 @@ def _check_parameters(net, model, hidden):
     found, expected = ({name: list(p.shape) for name, p in module.named_parameters()} for module in (net, model))
     for name in expected:
         if name not in found:
-            raise NotYet(f"A parameter {name} was expected. Your network has {', '.join(found) or 'none'}.")
+            raise NotYet(
+                "A parameter {name} was expected. Your network has {names}.",
+                name=name,
+                names=", ".join(found) or "none",
+            )
         if found[name] != expected[name]:
             raise NotYet(
-                f"With hidden = {hidden}, {name} should have the shape {expected[name]}, but your network's has the "
-                f"shape {found[name]}."
+                "With hidden = {hidden}, {name} should have the shape {expected}, but your network's has the shape "
+                "{found}.",
+                hidden=hidden,
+                name=name,
+                expected=expected[name],
+                found=found[name],
             )
     if extra := found.keys() - expected.keys():
-        raise NotYet(f"Your network has parameters that Net lacks: {', '.join(sorted(extra))}.")
+        raise NotYet("Your network has parameters that Net lacks: {names}.", names=", ".join(sorted(extra)))
 
 
 def _run(net, images):
@@ -351,7 +368,7 @@ def _run(net, images):
     except NotYet:
         raise
     except Exception as error:
-        raise NotYet(f"your network stopped with {_describe(error)}") from None
+        raise NotYet("your network stopped with", _describe(error)) from None
 
 
 def _wrong_nets(model, images):
@@ -384,8 +401,9 @@ def _check_dropout(net, hidden):
         second = _run(net, torch.zeros(400, 1, 28, 28))
     if not 0.35 < dropped < 0.65:
         raise NotYet(
-            f"In train mode a map of conv2 should be dropped as a whole for about half of the images. {dropped:.0%} "
-            "were dropped: Dropout2d does that."
+            "In train mode a map of conv2 should be dropped as a whole for about half of the images. {dropped:.0%} "
+            "were dropped: Dropout2d does that.",
+            dropped=dropped,
         )
     if second[:, 0].std() < 1e-6:
         raise NotYet("In train mode no number is dropped after fc1: Dropout does that.")
@@ -430,7 +448,8 @@ def check_conv_layer(ask):
         ((4, 3, 2, 2), (2, 3, 1, 1), (2,)),
     ]:
         tensors = random_tensors(*shapes)
-        given = "images {}, weight {} and bias {}".format(*map(list, shapes))
+        given = dict(zip(("images", "weight", "bias"), map(list, shapes)))
+        given = say("images {images}, weight {weight} and bias {bias}", **given)
         same(ask_without_convolution(ask, given, *tensors), layer(*tensors), given=given)
 
 

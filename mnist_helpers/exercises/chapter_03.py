@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from mnist_helpers import data
+from mnist_helpers._support.catalogue import say
 from mnist_helpers.exercises.core import Chapter, NotYet, array, random_numbers, same
 
 exercises = Chapter("chapter_03")
@@ -125,7 +126,7 @@ def check_chain_slopes(ask):
     ]
     same(ask(3.0, 0.5, 2.0, 1.0), (24.0, 6.0), wrong, "These are not the slopes.", given)
     for numbers in [(2.0, 1.5, -1.0, 4.0), (1.0, 2.0, 0.5, 3.0)]:
-        given = "x = {:g}, w1 = {:g}, w2 = {:g}, target = {:g}".format(*numbers)
+        given = ", ".join(f"{name} = {number:g}" for name, number in zip(("x", "w1", "w2", "target"), numbers))
         right = torch_chain(*numbers)
         same(ask(*numbers), right, otherwise="Right for the first numbers, but not for others.", given=given)
     given = "x = 2, w1 = -1, w2 = 3, target = 1, where h is negative"
@@ -269,7 +270,8 @@ def _wrong_velocities(weight, gradient, velocity, rate, momentum):
     damped = momentum * velocity + (1 - momentum) * gradient
     scaled = momentum * velocity + rate * gradient
     down, scaled_down = momentum * velocity - gradient, momentum * velocity - rate * gradient
-    downhill = "Your velocity points downhill and holds the learning rate. In torch it adds up slopes alone, and the "
+    downhill = "Your velocity points downhill and holds the learning rate."
+    slopes = "In torch it adds up slopes alone, and the learning rate comes in when the weight moves."
     return [
         ((weight - scaled, scaled), "The learning rate belongs to the step of the weight, not into the velocity."),
         ((weight - rate * scaled, scaled), "You used the learning rate twice: it does not belong into the velocity."),
@@ -278,7 +280,7 @@ def _wrong_velocities(weight, gradient, velocity, rate, momentum):
             (weight + rate * down, down),
             "You subtracted the slope from the velocity: torch adds it, and subtracts later.",
         ),
-        ((weight + scaled_down, scaled_down), downhill + "learning rate comes in when the weight moves."),
+        ((weight + scaled_down, scaled_down), say(downhill, slopes)),
     ]
 
 
@@ -381,7 +383,7 @@ def check_read_curves(ask):
             ((order.index(3), low), "The slow one is right. You took the fastest run for the wild one."),
         ]
         ends = ", ".join(f"{curve[-1]:.2f}" for curve in curves)
-        given = f"four curves that end at {ends}"
+        given = say("four curves that end at {ends}", ends=ends)
         reason = "Right for the first four curves, but not for others." if number else "These are not the two runs."
         same(ask(curves), (high, low), () if number else wrong, reason, given)
 
@@ -449,13 +451,17 @@ def check_train_to_90(ask):
     shapes = list(weight.shape), list(bias.shape)
     if shapes != ([784, 10], [10]):
         raise NotYet(
-            f"The weight [784, 10] and the bias [10] are needed, but {shapes[0]} and {shapes[1]} were returned."
+            "The weight [784, 10] and the bias [10] are needed, but {first} and {second} were returned.",
+            first=shapes[0],
+            second=shapes[1],
         )
     if weight.isnan().any() or bias.isnan().any():
         raise NotYet("There is nan among your weights, so the model reads nothing.")
     if (share := share_read(weight, bias)) < 0.9:
         loss = F.cross_entropy(some_images()[2] @ weight + bias, some_images()[3])
         raise NotYet(
-            f"Your model reads {share:.1%} of the 10,000 images, with a loss of {loss:.2f} (a guess has 2.30). "
-            "90 % are needed."
+            "Your model reads {share:.1%} of the 10,000 images, with a loss of {loss:.2f} (a guess has 2.30). 90 % "
+            "are needed.",
+            share=share,
+            loss=loss,
         )

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from mnist_helpers import data
+from mnist_helpers._support.catalogue import say
 from mnist_helpers.exercises.core import Chapter, NotYet, random_numbers, same
 from mnist_helpers.network import Net
 from mnist_helpers.training import evaluate
@@ -42,7 +43,12 @@ def check_mean_accuracy(ask):
         (106 / (3 * 64), "You counted the last batch as if it were full: it has 10 images, not 64."),
         (shares, "That is one accuracy for each batch. Return one number for all images together."),
     ]
-    same(ask(correct, sizes), 106 / 138, wrong, given=f"correct = {correct} and sizes = {sizes}")
+    same(
+        ask(correct, sizes),
+        106 / 138,
+        wrong,
+        given=say("correct = {correct} and sizes = {sizes}", correct=correct, sizes=sizes),
+    )
     same(ask([7], [10]), 0.7, given="a single batch, correct = [7] and sizes = [10]")
     many = list(range(40)), [40] * 39 + [39]
     same(ask(*many), 780 / 1599, given="forty batches, correct = [0, 1, ..., 39] and sizes = [40, ..., 40, 39]")
@@ -110,7 +116,13 @@ def check_diagnose(ask):
     right = [letter == expected for letter, expected in zip(letters, "CADB")]
     if not all(right):
         letter, kind = letters[right.index(False)], KINDS[right.index(False)]
-        raise NotYet(f'{sum(right)} of 4 letters are in their place. Run {letter} is not "{kind}": {SIGNS[letter]}.')
+        raise NotYet(
+            '{right} of 4 letters are in their place. Run {letter} is not "{kind}": {sign}.',
+            right=sum(right),
+            letter=letter,
+            kind=kind,
+            sign=SIGNS[letter],
+        )
 
 
 class Kept:
@@ -218,7 +230,9 @@ def _explain_events(model, moved):
         raise NotYet("optimizer.step() came before loss.backward(): there were no gradients to follow yet.")
     if not moved:
         called = ", ".join(events[: events.index("step") + 1])
-        raise NotYet(f"The weights did not move. You called {called}: when step came, the gradients were gone.")
+        raise NotYet(
+            "The weights did not move. You called {called}: when step came, the gradients were gone.", called=called
+        )
     if not all(in_train_mode for in_train_mode, recorded in model.calls if recorded):
         raise NotYet("The model learnt in eval mode, with dropout off: call model.train() first.")
 
@@ -242,8 +256,11 @@ def _explain_weights(found, expected, wrong, images, labels):
             raise NotYet(reason)
     loss, loss_expected = (loss_and_gradient(weight, images, labels)[0] for weight in (found, expected))
     raise NotYet(
-        f"The weights moved, but not as the gradients of the mean nll_loss move them: afterwards the loss of the "
-        f"{len(labels)} images should be {loss_expected:.6g}, but it is {loss:.6g}."
+        "The weights moved, but not as the gradients of the mean nll_loss move them: afterwards the loss of the "
+        "{labels} images should be {loss_expected:.6g}, but it is {loss:.6g}.",
+        labels=len(labels),
+        loss_expected=loss_expected,
+        loss=loss,
     )
 
 
@@ -288,7 +305,7 @@ def check_accuracy_of(ask):
     _explain_modes(model)
     for count in (130, 1030):
         many, many_labels, _ = answered(count, wrong=2)
-        given = f"{count:,} images, all but the last two read correctly"
+        given = say("{count:,} images, all but the last two read correctly", count=count)
         same(ask(Watched(), many, many_labels), 1 - 2 / count, given=given)
     same(ask(Watched(), images[:1], right[:1]), 1, given="a single image, read correctly")
 
@@ -388,9 +405,14 @@ def _explain_batches(batches):
     """Raise NotYet unless 50 images came in batches of 16, each image once, in a new order."""
     sizes, seen = [len(batch) for batch in batches], torch.cat([*batches, torch.tensor([], dtype=torch.long)])
     if sizes != [16, 16, 16, 2]:
-        raise NotYet(f"50 images in batches of 16 make the sizes [16, 16, 16, 2], but the model got {sizes}.")
+        raise NotYet(
+            "50 images in batches of 16 make the sizes [16, 16, 16, 2], but the model got {sizes}.", sizes=sizes
+        )
     if len(seen.unique()) < 50:
-        raise NotYet(f"In one epoch each of 50 images comes once, but the model saw {len(seen.unique())} of them.")
+        raise NotYet(
+            "In one epoch each of 50 images comes once, but the model saw {different} of them.",
+            different=len(seen.unique()),
+        )
     if torch.equal(seen, torch.arange(50)):
         raise NotYet("The images came in their old order. An epoch begins with a new random order.")
 
@@ -471,8 +493,10 @@ def check_round_trip(ask):
     one, other = next_step(model, optimizer), next_step(new_model, new_optimizer)
     if not torch.allclose(one, other):
         raise NotYet(
-            f"The weights came back, but the next step differs: the first weight becomes {other[0, 0]:.4f} in "
-            f"new_model and {one[0, 0]:.4f} in model. new_optimizer does not know what optimizer knows."
+            "The weights came back, but the next step differs: the first weight becomes {in_new_model:.4f} in "
+            "new_model and {in_model:.4f} in model. new_optimizer does not know what optimizer knows.",
+            in_new_model=other[0, 0],
+            in_model=one[0, 0],
         )
 
 
@@ -488,7 +512,7 @@ def _explain_file(path, weight, velocity):
         ) from None
     for expected, what in [(weight, "the weights of model"), (velocity, "what optimizer remembers of past gradients")]:
         if not any(torch.equal(tensor, expected) for tensor in tensors_in(content)):
-            raise NotYet(f"The file at `path` does not hold {what}.")
+            raise NotYet("The file at `path` does not hold {what}.", what=what)
 
 
 def tensors_in(content):
@@ -545,7 +569,11 @@ def check_train_to_goal(ask):
     if model.steps == 0:
         raise NotYet("The model was not trained: loss.backward() was never called.")
     if model.steps > BUDGET:
-        raise NotYet(f"Your function took {model.steps} steps, but the budget is {BUDGET}.")
+        raise NotYet("Your function took {steps} steps, but the budget is {budget}.", steps=model.steps, budget=BUDGET)
     accuracy = evaluate(model, images[-2000:], labels[-2000:])[1] / 2000
     if accuracy < GOAL:
-        raise NotYet(f"After {model.steps} steps the model reads {accuracy:.1%} of 2,000 new images. The goal is 95 %.")
+        raise NotYet(
+            "After {steps} steps the model reads {accuracy:.1%} of 2,000 new images. The goal is 95 %.",
+            steps=model.steps,
+            accuracy=accuracy,
+        )

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
+from mnist_helpers._support.catalogue import say
 from mnist_helpers.data import MEAN, STD
 from mnist_helpers.exercises.core import Chapter, NotYet, array, random_numbers, same
 
@@ -72,7 +73,9 @@ def check_read_matrix(ask):
     """Check the four answers one after the other, and name the first that is wrong."""
     found = array(ask())
     if found.shape != (4,):
-        raise NotYet(f"Return four numbers, one for each question; the shape of your answer is {list(found.shape)}.")
+        raise NotYet(
+            "Return four numbers, one for each question; the shape of your answer is {shape}.", shape=list(found.shape)
+        )
     _expect(found[0], 25, "The first answer", {10: "That is 5s that were read as 8. Which row holds the true 8s?"})
     as_often = "Compare the sum of each column with the sum of its row."
     _expect(found[1], 5, "The second answer", {wrong: as_often for wrong in (3, 8)})
@@ -87,7 +90,7 @@ def _expect(found, right, name, reasons):
     """Raise NotYet unless the number is right. The answer is not shown: it is there to be read from the table."""
     if not np.isclose(found, right, atol=0.005):
         reason = next((reason for value, reason in reasons.items() if np.isclose(found, value)), "")
-        raise NotYet(f"{name}, {found:g}, is not right yet. {reason}".rstrip())
+        raise NotYet(say("{name}, {found:g}, is not right yet.", reason, name=name, found=found).rstrip())
 
 
 @exercises.add(
@@ -123,7 +126,11 @@ def counted(labels, predictions):
 def check_confusion(ask):
     """Check eleven images with missing classes and repeated pairs, then many images, one image and a frequent pair."""
     right = counted(SOME_LABELS, SOME_PREDICTIONS)
-    given = f"the labels {SOME_LABELS.tolist()} and predictions {SOME_PREDICTIONS.tolist()}"
+    given = say(
+        "the labels {labels} and predictions {predictions}",
+        labels=SOME_LABELS.tolist(),
+        predictions=SOME_PREDICTIONS.tolist(),
+    )
     along_images = counted(SOME_LABELS[:10], certain(SOME_PREDICTIONS).argmax(dim=0))
     searched = "There are ten answers for eleven images: the largest number is searched along the images."
     wrong = [(along_images, searched), *_wrong_matrices(right)]
@@ -199,10 +206,12 @@ def check_precision_recall(ask):
             return ask(matrix.numpy(), digit)
 
     matrix = random_matrix(seed=1)
-    sums = f"{matrix[3, 3]} on the diagonal, {matrix[3].sum()} in its row and {matrix[:, 3].sum()} in its column"
-    same(of(matrix, 3), rates(matrix, 3), _wrong_rates(matrix, 3), given=f"the digit 3, with {sums}")
+    given = "the digit 3, with {diagonal} on the diagonal, {row} in its row and {column} in its column"
+    given = say(given, diagonal=matrix[3, 3], row=matrix[3].sum(), column=matrix[:, 3].sum())
+    same(of(matrix, 3), rates(matrix, 3), _wrong_rates(matrix, 3), given=given)
     for digit in range(10):
-        same(of(matrix, digit), rates(matrix, digit), otherwise=f"Right for the digit 3, but not for {digit}.")
+        reason = say("Right for the digit 3, but not for {digit}.", digit=digit)
+        same(of(matrix, digit), rates(matrix, digit), otherwise=reason)
     never_found, never_predicted = random_matrix(seed=2), random_matrix(seed=3)
     never_found[6, 6], never_predicted[:, 4] = 0, 0
     same(of(never_found, 6), (0, 0), otherwise="In this matrix no 6 was read as 6, so both are 0.")
@@ -218,14 +227,14 @@ def _check_one_of_two(of):
 
 
 def _check_never_predicted(of, matrix, digit):
-    case = f"The digit {digit} was never predicted in this matrix"
+    case = say("The digit {digit} was never predicted in this matrix", digit=digit)
     try:
         found = of(matrix, digit)
     except NotYet as error:
-        raise NotYet(f"{case}: return a precision of 0 then. Here {error}") from None
+        raise NotYet("{case}: return a precision of 0 then. Here {error}", case=case, error=error) from None
     if np.isnan(array(found)).any():
-        raise NotYet(f"{case}, and 0 / 0 gave nan. Return a precision of 0 then.")
-    same(found, (0, 0), otherwise=f"{case}, nor was it found: both are 0.")
+        raise NotYet("{case}, and 0 / 0 gave nan. Return a precision of 0 then.", case=case)
+    same(found, (0, 0), otherwise=say("{case}, nor was it found: both are 0.", case=case))
 
 
 def _wrong_rates(matrix, digit):
@@ -282,17 +291,24 @@ TWELVE = torch.tensor(SURE), torch.tensor([0, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1]) 
 def check_refuse(ask):
     """Check a quarter of twelve answers, then no rejection, other shares and other numbers of answers."""
     confidence, right = TWELVE
-    listed = ", ".join(f"{c:.2f} {'right' if r else 'wrong'}" for c, r in zip(confidence, right))
+    listed = ", ".join(f"{c:.2f} {say('right' if r else 'wrong')}" for c, r in zip(confidence, right))
     expected = accuracy_of_kept(confidence, right, 0.25)
     wrong = [(100 * expected, "That is the accuracy in per cent. Return a share between 0 and 1.")]
-    same(ask(confidence, right, 0.25), expected, wrong, given=f"a share of 0.25 and twelve answers ({listed})")
+    same(
+        ask(confidence, right, 0.25),
+        expected,
+        wrong,
+        given=say("a share of 0.25 and twelve answers ({listed})", listed=listed),
+    )
     found = ask(confidence, right, 0.0)
     if np.isnan(array(found)).any():
         raise NotYet("For a share of 0 the result is nan: nothing was kept, but nothing should be refused.")
     reason = "Right for a share of 0.25, but not for 0, where nothing is refused."
     same(found, accuracy_of_kept(confidence, right, 0.0), otherwise=reason)
     for count, share in [(20, 0.5), (20, 0.75), (20, 0.05), (200, 0.1), (8, 0.125)]:
-        reason = f"Right for a share of 0.25 of 12 answers, but not for {share} of {count}."
+        reason = say(
+            "Right for a share of 0.25 of 12 answers, but not for {share} of {count}.", share=share, count=count
+        )
         case = answers_of_any_kind(count, seed=count)
         same(ask(*case, share), accuracy_of_kept(*case, share), otherwise=reason)
 
@@ -335,16 +351,24 @@ def check_calibrate(ask):
     for kind, temperature in [("too modest", 0.5), ("too sure", 2.0), ("honest", 1.0), ("far too sure", 4.0)]:
         logits, labels = shy_logits(400, temperature, seed=3)
         best, losses = best_temperature(logits, labels, CANDIDATES)
-        listed = ", ".join(f"{loss:.3f} at {t:g}" for t, loss in zip(CANDIDATES, losses))
+        listed = ", ".join(say("{loss:.3f} at {t:g}", loss=loss, t=t) for t, loss in zip(CANDIDATES, losses))
         found = ask(logits, labels, CANDIDATES)
         _check_one_temperature(found, losses)
-        same(found, best, given=f"a network that is {kind}, with the losses {listed}")
+        same(found, best, given=say("a network that is {kind}, with the losses {listed}", kind=kind, listed=listed))
     mixed = [3.0, 0.7, 1.4, 0.9, 5.0, 2.1]
     logits, labels = shy_logits(300, 1.4, seed=5)
-    same(ask(logits, labels, mixed), best_temperature(logits, labels, mixed)[0], given=f"the candidates {mixed}")
+    same(
+        ask(logits, labels, mixed),
+        best_temperature(logits, labels, mixed)[0],
+        given=say("the candidates {candidates}", candidates=mixed),
+    )
     few = [1.5, 3.0]
     logits, labels = shy_logits(300, 0.5, seed=6)
-    same(ask(logits, labels, few), best_temperature(logits, labels, few)[0], given=f"the candidates {few}")
+    same(
+        ask(logits, labels, few),
+        best_temperature(logits, labels, few)[0],
+        given=say("the candidates {candidates}", candidates=few),
+    )
 
 
 def _check_one_temperature(found, losses):
@@ -428,7 +452,7 @@ def check_average_over_shifts(ask):
     )
     other = inked_images(3, background=0.7)
     constant = (
-        (probabilities_of(model, other, fill=fill).mean(dim=0), f"{reason} Take the background from images.min().")
+        (probabilities_of(model, other, fill=fill).mean(dim=0), say(reason, "Take the background from images.min()."))
         for fill, reason in [
             (-MEAN / STD, "Here the background is 0.7, and you filled in -0.4242, the black of normalised images."),
             (0, "Here the background is 0.7, and you filled in 0."),
@@ -479,13 +503,18 @@ def _wrong_means(itself, *shifted):
     return [
         (itself, "These are the probabilities of the images as they are. Do your copies differ from them?"),
         (four / 4, "The image itself is missing: average five pictures, not four."),
-        (four / 5, f"{no_probabilities} You divided by 5, but added up four: the image itself is missing."),
+        (four / 5, say(no_probabilities, "You divided by 5, but added up four: the image itself is missing.")),
         (
             four,
-            f"{no_probabilities} You added up the probabilities of four copies: take the mean, with the image itself.",
+            say(
+                no_probabilities, "You added up the probabilities of four copies: take the mean, with the image itself."
+            ),
         ),
-        (four + itself, f"{no_probabilities} You added up the five probabilities: take their mean."),
-        ((four + itself) / 4, f"{no_probabilities} There are five pictures, the image and four copies: divide by 5."),
+        (four + itself, say(no_probabilities, "You added up the five probabilities: take their mean.")),
+        (
+            (four + itself) / 4,
+            say(no_probabilities, "There are five pictures, the image and four copies: divide by 5."),
+        ),
     ]
 
 
@@ -576,31 +605,37 @@ def check_centred(ask):
     for name, ink in INK.items():
         found = array(ask(ink))
         if found.shape != (28, 28):
-            raise NotYet(f"For {name}, a picture of shape [28, 28] was expected, but yours is {list(found.shape)}.")
+            raise NotYet(
+                "For {name}, a picture of shape [28, 28] was expected, but yours is {shape}.",
+                name=name,
+                shape=list(found.shape),
+            )
         if np.isnan(found).any() or not (abs(found) > 0.02).any():
-            raise NotYet(f"For {name}, your picture holds no ink.")
+            raise NotYet("For {name}, your picture holds no ink.", name=name)
         _check_fit(name, found, fitted_ink(ink.numpy()))
 
 
 def _check_fit(name, found, right):
     yours = ink_box(found)
     if right.shape != yours.shape:
-        size = "{} rows and {} columns".format(*right.shape)
-        raise NotYet(
-            f"For {name}, the ink should cover {size}, but yours covers {yours.shape[0]} and {yours.shape[1]}."
-        )
+        size, own = (say("{rows} rows and {columns} columns", rows=n, columns=m) for n, m in (right.shape, yours.shape))
+        raise NotYet("For {name}, the ink should cover {size}, but yours covers {own}.", name=name, size=size, own=own)
     difference = abs(right - yours)
     if difference.mean() > 0.12:
-        place = np.unravel_index(difference.argmax(), right.shape)
-        where = f"in row {place[0]}, column {place[1]} of the box of the ink"
+        row, column = np.unravel_index(difference.argmax(), right.shape)
         raise NotYet(
-            f"For {name}, about {right[place]:.2f} was expected {where}, but yours is {yours[place]:.2f} there."
+            "For {name}, about {expected:.2f} was expected in row {row}, column {column} of the box of the ink, but "
+            "yours is {found:.2f} there.",
+            **{"name": name, "expected": right[row, column], "found": yours[row, column], "row": row, "column": column},
         )
     places = np.arange(28)
     row, column = (found.sum(axis=axis) @ places / found.sum() for axis in (1, 0))
     if max(abs(row - 14), abs(column - 14)) > 1:
-        where = f"but it is at row {row:.1f}, column {column:.1f}"
-        raise NotYet(f"For {name}, the centre of mass should be at row 14, column 14, within a pixel, {where}.")
+        raise NotYet(
+            "For {name}, the centre of mass should be at row 14, column 14, within a pixel, but it is at row "
+            "{row:.1f}, column {column:.1f}.",
+            **{"name": name, "row": row, "column": column},
+        )
 
 
 def fitted_ink(ink):

@@ -7,6 +7,7 @@ import torch
 from scipy import stats
 from torch import nn
 
+from mnist_helpers._support.catalogue import say
 from mnist_helpers.exercises.core import Chapter, NotYet, array, same
 
 exercises = Chapter("chapter_06")
@@ -29,31 +30,35 @@ VALIDATION, TEST = [0.961, 0.974, 0.972, 0.940], [0.950, 0.962, 0.971, 0.973]
 @choose.checker
 def check_choose(ask):
     """Check networks for which validation, test and their mean disagree, then the best network first and last."""
-    given = f"the validation accuracies {VALIDATION} and the test accuracies {TEST}"
+    given = say(
+        "the validation accuracies {validation} and the test accuracies {test}", validation=VALIDATION, test=TEST
+    )
     same(ask(VALIDATION, TEST), (1, 0.962), _wrong_choices(), given=given)
     for validation, test, right in [
         ([0.98, 0.97], [0.94, 0.99], (0, 0.94)),
         ([0.91, 0.93, 0.95], [0.90, 0.94, 0.93], (2, 0.93)),
         ([0.9], [0.8], (0, 0.8)),
     ]:
-        given = f"the validation accuracies {validation} and the test accuracies {test}"
+        given = say(
+            "the validation accuracies {validation} and the test accuracies {test}", validation=validation, test=test
+        )
         same(ask(validation, test), right, otherwise="Your function is right for four networks.", given=given)
 
 
 def _wrong_choices():
-    right, test_decides = "The choice is right, but ", "the test set must have no say in the choice."
+    right, test_decides = "The choice is right, but", "the test set must have no say in the choice."
     flattered = (
         "you report its validation accuracy. That number is too good, because you chose by it: report the test's."
     )
     return [
         ((3, 0.973), "You chose by the test set. Then part of its result is luck, and it is no honest test any more."),
-        ((2, 0.971), f"This network is the best by the mean of both lists, but {test_decides}"),
-        ((2, 0.9715), f"You chose and reported by the mean of both lists, but {test_decides}"),
+        ((2, 0.971), say("This network is the best by the mean of both lists, but", test_decides)),
+        ((2, 0.9715), say("You chose and reported by the mean of both lists, but", test_decides)),
         ((3, 0.940), "You chose by the test set and reported validation. It is the other way round."),
-        ((1, 0.973), right + "0.973 is the test accuracy of another network."),
-        ((1, 0.974), right + flattered),
-        ((1, 0.968), right + "you report the mean of its two accuracies. Report the test accuracy alone."),
-        ((1, 0.964), right + "you report the mean of all test accuracies. Report that of your network."),
+        ((1, 0.973), say(right, "0.973 is the test accuracy of another network.")),
+        ((1, 0.974), say(right, flattered)),
+        ((1, 0.968), say(right, "you report the mean of its two accuracies. Report the test accuracy alone.")),
+        ((1, 0.964), say(right, "you report the mean of all test accuracies. Report that of your network.")),
         ((0.962, 1), "Index and accuracy have changed places: return the index first."),
         ((2, 0.962), "The accuracy is right, but the index counts from 0."),
         (1, "The choice is right. Return its accuracy with it: index, accuracy."),
@@ -81,13 +86,21 @@ def check_run_that(ask):
     letters = {diagnosis: ask(diagnosis) for diagnosis in DIAGNOSES}
     for diagnosis, letter in letters.items():
         if not isinstance(letter, str) or letter not in {"A", "B", "C", "D"}:
-            what = repr(letter) if isinstance(letter, str) else f"an object of type {type(letter).__name__}"
-            raise NotYet(f"For {diagnosis!r} one of the letters 'A' to 'D' was expected, but {what} came back.")
+            what = (
+                repr(letter) if isinstance(letter, str) else say("an object of type {kind}", kind=type(letter).__name__)
+            )
+            raise NotYet(
+                "For {diagnosis!r} one of the letters 'A' to 'D' was expected, but {what} came back.",
+                diagnosis=diagnosis,
+                what=what,
+            )
     wrong = [
-        f"{diagnosis!r} is not {letter}" for diagnosis, letter in letters.items() if DIAGNOSES[diagnosis] != letter
+        say("{diagnosis!r} is not {letter}", diagnosis=diagnosis, letter=letter)
+        for diagnosis, letter in letters.items()
+        if DIAGNOSES[diagnosis] != letter
     ]
     if wrong:
-        raise NotYet(f"{4 - len(wrong)} of 4 are right: look again, {'; '.join(wrong)}.")
+        raise NotYet("{right} of 4 are right: look again, {wrong}.", right=4 - len(wrong), wrong="; ".join(wrong))
 
 
 @exercises.add(
@@ -125,7 +138,9 @@ def _single_rate(ask, step, steps, highest):
     rate = array(ask(step, steps, highest))
     if rate.size != 1:
         raise NotYet(
-            f"For step {step} a single rate was expected, but {rate.size} numbers came: return this step's rate."
+            "For step {step} a single rate was expected, but {size} numbers came: return this step's rate.",
+            step=step,
+            size=rate.size,
         )
     return rate.item()
 
@@ -134,7 +149,12 @@ def _first_miss(found, right):
     """Return a message about the first step with a wrong rate."""
     for step, rate, expected in zip(SOME_STEPS, found, right):
         if not math.isclose(rate, expected, rel_tol=1e-4, abs_tol=1e-5):
-            return f"Step {step} of 100, highest rate 0.5: your rate is {rate:.4g}, but {expected:.4g} was expected."
+            return say(
+                "Step {step} of 100, highest rate 0.5: your rate is {rate:.4g}, but {expected:.4g} was expected.",
+                step=step,
+                rate=rate,
+                expected=expected,
+            )
     return ""
 
 
@@ -291,8 +311,8 @@ def _wrong_errors(before, after, square, later_square):
         (2 * right, "These are two standard errors. Return one."),
         (one, "That is the standard error of the mean before. The mean after is not sure either."),
         (other, "That is the standard error of the mean after. The mean before is not sure either."),
-        (paired, f"You paired the seeds, but these two lists have nothing in common, seed by seed: {alone}"),
-        (all_twelve, f"You put both lists together, and the gain became a part of the spread: {alone}"),
+        (paired, say("You paired the seeds, but these two lists have nothing in common, seed by seed:", alone)),
+        (all_twelve, say("You put both lists together, and the gain became a part of the spread:", alone)),
     ]
 
 
@@ -303,13 +323,16 @@ def _wrong_divisors(one, other):
     root_n = "divide by √n, since the mean of n seeds is surer than one"
     ddof = "NumPy's std divides by n: say ddof=1, which divides by n - 1, as pandas and torch do."
     return [
-        (6**0.5 * right, f"That is the standard deviation: {root_n}."),
-        (6**0.5 * population * right, f"That is the standard deviation: {root_n}. And {ddof}"),
-        (6**0.5 * (one + other), f"You added the standard deviations: {root_n}, and add the squares."),
-        (population * right, f"Nearly right. {ddof}"),
-        (population * (one + other), f"Two things: the squares of the standard errors add up; and {ddof}"),
+        (6**0.5 * right, say("That is the standard deviation: {root_n}.", root_n=root_n)),
+        (6**0.5 * population * right, say("That is the standard deviation: {root_n}. And", ddof, root_n=root_n)),
+        (
+            6**0.5 * (one + other),
+            say("You added the standard deviations: {root_n}, and add the squares.", root_n=root_n),
+        ),
+        (population * right, say("Nearly right.", ddof)),
+        (population * (one + other), say("Two things: the squares of the standard errors add up; and", ddof)),
         (right / 6**0.5, "You divided by n. The standard error is the standard deviation divided by √n."),
-        (population * right / 6**0.5, f"Two things: divide by √n, not by n; and {ddof}"),
+        (population * right / 6**0.5, say("Two things: divide by √n, not by n; and", ddof)),
         (right / 2**0.5, "You divided by √12, for all seeds together. Each mean has six seeds only."),
     ]
 
@@ -322,10 +345,10 @@ def _wrong_lengths(before, after):
     pooled = ((n - 1) * square + (m - 1) * later_square) / (n + m - 2)
     same_n = "For 3 seeds against 8 you divided both by"
     return [
-        ((plus, math.sqrt((square + later_square) / n)), f"{same_n} √3: the second list has 8."),
-        ((plus, math.sqrt((square + later_square) / m)), f"{same_n} √8: the first list has 3."),
+        ((plus, math.sqrt((square + later_square) / n)), say(same_n, "√3: the second list has 8.")),
+        ((plus, math.sqrt((square + later_square) / m)), say(same_n, "√8: the first list has 3.")),
         ((plus, math.sqrt(square / m + later_square / n)), "You divided each by the other list's √n."),
-        ((plus, math.sqrt((square + later_square) * 2 / (n + m))), f"{same_n} their mean number. Each has its own."),
+        ((plus, math.sqrt((square + later_square) * 2 / (n + m))), say(same_n, "their mean number. Each has its own.")),
         (
             (plus, math.sqrt(pooled / n + pooled / m)),
             "You pooled the two spreads, as if they were equal. Keep them apart.",
@@ -350,7 +373,12 @@ def check_seeds_needed(ask):
     """Check values for which each known mistake gives another number, then others, and a gain at the limit."""
     same(ask(0.08, 0.05), 21, WRONG_SEEDS, "For a spread of 0.08 and a gain of 0.05, 21 seeds each are needed.")
     for spread, clear, seeds in [(0.08, 0.025, 82), (0.16, 0.1, 21), (0.3, 0.7, 2), (0.5, 0.03, 2223)]:
-        reason = f"Right for a spread of 0.08 and a gain of 0.05, but for {spread} and {clear} it is {seeds}."
+        reason = say(
+            "Right for a spread of 0.08 and a gain of 0.05, but for {spread} and {clear} it is {seeds}.",
+            spread=spread,
+            clear=clear,
+            seeds=seeds,
+        )
         same(ask(spread, clear), seeds, otherwise=reason)
     at_the_limit = "With 32 seeds a gain of 0.045 is exactly two standard errors for a spread of 0.09: that is enough."
     same(ask(0.09, 0.045), 32, {33: at_the_limit}, given="a spread of 0.09 and a gain of 0.045")
@@ -453,26 +481,32 @@ def check_best_trainer(ask):
         cut = count * 9 // 10
         for number, trainer in enumerate(trainers):
             _check_calls(number, trainer.calls, count, cut)
-        named = "; ".join(f"{learnt:.0%} and {new:.0%}" for learnt, new in shares)
-        given = f"networks that read these shares of the images they learnt from, and of new ones ({named})"
+        named = "; ".join(say("{learnt:.0%} and {new:.0%}", learnt=learnt, new=new) for learnt, new in shares)
+        given = say(
+            "networks that read these shares of the images they learnt from, and of new ones ({named})", named=named
+        )
         same(answer, best, _wrong_trainers(answer, best, shares), given=given)
 
 
 def _check_calls(number, calls, count, cut):
     """Raise NotYet unless the trainer was called with the first `cut` of `count` images, each time."""
     if not calls:
-        raise NotYet(f"Trainer {number} was never called: train with each of them.")
+        raise NotYet("Trainer {number} was never called: train with each of them.", number=number)
     for ids, labels in calls:
         leaked = sum(image >= cut for image in ids)
+        values = {"number": number, "images": len(ids), "labels": labels, "count": count, "leaked": leaked, "cut": cut}
         if labels != len(ids):
-            raise NotYet(f"Trainer {number} got {len(ids)} images, but {labels} labels: cut both in the same place.")
+            raise NotYet(
+                "Trainer {number} got {images} images, but {labels} labels: cut both in the same place.", **values
+            )
         if leaked:
             raise NotYet(
-                f"Trainer {number} learnt from {len(ids)} of {count} images, {leaked} of them from the last tenth. "
-                "No network may learn from the validation images."
+                "Trainer {number} learnt from {images} of {count} images, {leaked} of them from the last tenth.",
+                "No network may learn from the validation images.",
+                **values,
             )
         if len(set(ids)) != cut:
-            raise NotYet(f"Trainer {number} got {len(ids)} images: the first {cut} of {count} were expected.")
+            raise NotYet("Trainer {number} got {images} images: the first {cut} of {count} were expected.", **values)
 
 
 def _wrong_trainers(answer, best, shares):
@@ -481,7 +515,13 @@ def _wrong_trainers(answer, best, shares):
         yield learnt, "Your choice is the best on the images that it learnt from. Judge on the last tenth."
     in_train_mode = int(np.argmax([1 - 2 * abs(0.6 - share[1]) for share in shares]))
     if array(answer).size == 1 and in_train_mode not in (best, learnt):
-        yield in_train_mode, f"Trainer {in_train_mode} wins if the networks stay in train mode. Call eval() first."
+        yield (
+            in_train_mode,
+            say(
+                "Trainer {in_train_mode} wins if the networks stay in train mode. Call eval() first.",
+                in_train_mode=in_train_mode,
+            ),
+        )
 
 
 @exercises.add(
@@ -517,17 +557,18 @@ def check_power(ask):
     """Compare with the exact share: few seeds, many, no gain, another spread; a share must come back."""
     for spread, gain, seeds in [(1.0, 2.0, 3), (1.0, 1.0, 8), (0.06, 0.05, 12), (0.5, 0.0, 5), (2.0, 0.8, 30)]:
         found = array(ask(spread, gain, seeds, EXPERIMENTS, np.random.default_rng(seeds)))
-        given = f"a spread of {spread}, a gain of {gain}, {seeds} seeds each and {EXPERIMENTS:,} experiments"
+        given = "a spread of {spread}, a gain of {gain}, {seeds} seeds each and {experiments:,} experiments"
+        given = say(given, spread=spread, gain=gain, seeds=seeds, experiments=EXPERIMENTS)
         if found.shape != ():
-            raise NotYet(f"One number was expected, but your answer has the shape {list(found.shape)}.")
+            raise NotYet("One number was expected, but your answer has the shape {shape}.", shape=list(found.shape))
         expected = expected_power(spread, gain, seeds)
         tolerance = 0.003 + 4.5 * math.sqrt(max(expected * (1 - expected), 0.01) / EXPERIMENTS)  # standard deviations
         if 1 < found <= EXPERIMENTS and abs(found / EXPERIMENTS - expected) < tolerance:
             raise NotYet("That is the number of experiments that find the gain. Return their share.")
         if not abs(found - expected) < tolerance:
             known = [why for wrong, why in _wrong_powers(spread, gain, seeds) if abs(found - wrong) < tolerance]
-            message = f"For {given}, about {expected:.2f} was expected, but your function returned {found:.4g}."
-            raise NotYet(" ".join([message, *known[:1]]))
+            message = "For {given}, about {expected:.2f} was expected, but your function returned {found:.4g}."
+            raise NotYet(message, *known[:1], given=given, expected=expected, found=found)
     reason = "A gain of 50 spreads is found in each of 10 experiments."
     same(ask(1.0, 50.0, 4, 10, np.random.default_rng(1)), 1, otherwise=reason)
 

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mnist_helpers._support.catalogue import say
 from mnist_helpers.augment import BLACK
 from mnist_helpers.exercises.core import Chapter, NotYet, PassedByReference, random_numbers, same
 
@@ -77,13 +78,13 @@ def check_shift_down(ask):
     """Check three shifts, none at all, and that the given images stay as they are."""
     for shape, pixels in [((2, 1, 6, 5), 2), ((3, 1, 28, 28), 1), ((1, 1, 4, 4), 3)]:
         images = some_digits(*shape)
-        given = f"images of shape {list(shape)} and a shift of {pixels}"
+        given = say("images of shape {shape} and a shift of {pixels}", shape=list(shape), pixels=pixels)
         same(ask(images, pixels), shifted_by_rows(images, pixels), _wrong_shifts(images, pixels), given=given)
     images = some_digits(2, 1, 6, 5)
     try:
         unmoved = ask(images, 0)
     except NotYet as problem:  # a slice that ends at -0 is empty and does not fit
-        raise NotYet(f"Right for shifts of 1 to 3 pixels, but for a shift of 0 {problem}") from None
+        raise NotYet("Right for shifts of 1 to 3 pixels, but for a shift of 0 {problem}", problem=problem) from None
     same(unmoved, images, otherwise="A shift by 0 pixels leaves every image as it is.")
     passed = images.clone().as_subclass(PassedByReference)
     ask(passed, 2)
@@ -167,19 +168,42 @@ def _wrong_losses(log_probs, labels, epsilon):
     ]
 
 
-MORE_THAN_1, LESS_THAN_1 = (f"Your targets add up to {what} than 1:" for what in ("more", "less"))
 # For ten classes: the target of the right class, the target of the others, and the explanation
 WRONG_TARGETS = [
     (lambda e: (1, 0), "Nothing is smoothed: that is the negative log-likelihood. Where is epsilon?"),
     (lambda e: (1 - e, e / 9), "You spread epsilon over the nine wrong classes. Spread it over all ten."),
-    (lambda e: (1 - e, e / 10), f"{LESS_THAN_1} the right class gets epsilon / 10 too, on top of 1 - epsilon."),
-    (lambda e: (1 - e, 0), f"{LESS_THAN_1} epsilon is taken from the right class, but no class gets it."),
-    (lambda e: (1 - e + e / 10, e / 9), f"{MORE_THAN_1} each wrong class gets epsilon / 10, not epsilon / 9."),
-    (lambda e: (1 + e / 10, e / 10), f"{MORE_THAN_1} the right class gives epsilon away, and gets epsilon / 10 back."),
-    (lambda e: (1, e / 9), f"{MORE_THAN_1} the right class gives nothing away, and nine get epsilon / 9."),
-    (lambda e: (1, e / 10), f"{MORE_THAN_1} the right class gives nothing away, and nine get epsilon / 10."),
-    (lambda e: (1, e), f"{MORE_THAN_1} each class got all of epsilon. It is shared: epsilon / 10 each."),
-    (lambda e: (1 - e, e), f"{MORE_THAN_1} each wrong class got all of epsilon. It is shared: epsilon / 10 each."),
+    (
+        lambda e: (1 - e, e / 10),
+        "Your targets add up to less than 1: the right class gets epsilon / 10 too, on top of 1 - epsilon.",
+    ),
+    (
+        lambda e: (1 - e, 0),
+        "Your targets add up to less than 1: epsilon is taken from the right class, but no class gets it.",
+    ),
+    (
+        lambda e: (1 - e + e / 10, e / 9),
+        "Your targets add up to more than 1: each wrong class gets epsilon / 10, not epsilon / 9.",
+    ),
+    (
+        lambda e: (1 + e / 10, e / 10),
+        "Your targets add up to more than 1: the right class gives epsilon away, and gets epsilon / 10 back.",
+    ),
+    (
+        lambda e: (1, e / 9),
+        "Your targets add up to more than 1: the right class gives nothing away, and nine get epsilon / 9.",
+    ),
+    (
+        lambda e: (1, e / 10),
+        "Your targets add up to more than 1: the right class gives nothing away, and nine get epsilon / 10.",
+    ),
+    (
+        lambda e: (1, e),
+        "Your targets add up to more than 1: each class got all of epsilon. It is shared: epsilon / 10 each.",
+    ),
+    (
+        lambda e: (1 - e, e),
+        "Your targets add up to more than 1: each wrong class got all of epsilon. It is shared: epsilon / 10 each.",
+    ),
     (lambda e: (e + (1 - e) / 10, (1 - e) / 10), "The shares have changed places: 1 - epsilon is spread in yours."),
     (lambda e: (e / 10, e / 10), "That is the spread part alone. The right class has 1 - epsilon on top of it."),
     (lambda e: (0, e / 10), "The wrong classes alone count here. The right one has most of the target."),
@@ -232,7 +256,9 @@ def check_ensemble(ask):
     same(ask(models, images), mean_of_probabilities(models), _wrong_ensembles(models), given=given)
     for count, number in [(1, 2), (5, 3)]:
         models = fixed_networks(count, number, seed=20)
-        reason = f"Right for three networks and four images, but not for {count} and {number}."
+        reason = say(
+            "Right for three networks and four images, but not for {count} and {number}.", count=count, number=number
+        )
         same(ask(models, torch.zeros(number, 1, 28, 28)), mean_of_probabilities(models), otherwise=reason)
 
 
@@ -308,13 +334,14 @@ def _check_mode(ask, arguments, case, wrong):
     found, right = ask(*passed, *arguments[3:]), torch_batch_norm(*arguments)
     count = len(found) if isinstance(found, (tuple, list)) else 1
     if count != 3:
-        raise NotYet(f"Return three things, the result, running_mean and running_var. Yours: {count}.")
+        raise NotYet("Return three things, the result, running_mean and running_var. Yours: {count}.", count=count)
     for name, one, other, mistakes in zip(["the result", "running_mean", "running_var"], found, right, wrong):
-        same(one, other, mistakes, f"{case}, {name} is not right.")
+        same(one, other, mistakes, say("{case}, {name} is not right.", case=case, name=name))
     for name, before, after in zip(["x", "running_mean", "running_var"], arguments, passed):
         if not torch.equal(before, after):
             raise NotYet(
-                f"The answer is right, but you changed {name} in place. Leave it as it is: return new tensors."
+                "The answer is right, but you changed {name} in place. Leave it as it is: return new tensors.",
+                name=name,
             )
 
 
@@ -332,7 +359,7 @@ def _wrong_in_train_mode(x, running_mean, running_var, momentum):
         _wrong_running(running_mean, mean, momentum, "mean"),
         [
             *_wrong_running(running_var, var, momentum, "variance"),
-            *((running_var.lerp(one, momentum), f"In train mode {reason}") for one, reason in into_variance),
+            *((running_var.lerp(one, momentum), say("In train mode", reason)) for one, reason in into_variance),
         ],
     )
 
@@ -353,18 +380,18 @@ def _wrong_maps(x, running_mean, running_var, momentum):
         (new_mean, new_var, "you used the new running values. Use this batch's mean and variance."),
         (mean, x.var((0, 2, 3)), "the maps are normalised by the variance that divides by n, not n - 1."),
     ]:
-        yield _normalised(x, one[:, None, None], other[:, None, None]), f"In train mode {reason}"
+        yield _normalised(x, one[:, None, None], other[:, None, None]), say("In train mode", reason)
     for dims, reason in WRONG_DIMENSIONS:
         for correction in (0, 1):
             other = _normalised(x, x.mean(dims, keepdim=True), x.var(dims, correction=correction, keepdim=True))
-            yield other, f"In train mode {reason} Average over dimensions 0, 2 and 3."
+            yield other, say("In train mode {reason} Average over dimensions 0, 2 and 3.", reason=reason)
 
 
 def _wrong_formulas(x, mean, var):
     """Return the maps for wrong formulas with the right mean and variance, both [C, 1, 1]."""
     std, centred = (var + 1e-5).sqrt(), x - mean
     return [
-        (maps, f"In train mode {reason}")
+        (maps, say("In train mode", reason))
         for maps, reason in [
             (centred / (var + 1e-5), "you divided by the variance. Divide by its square root."),
             (centred / (var.sqrt() + 1e-5), "you added 0.00001 to the standard deviation. Add it to the variance."),
@@ -389,19 +416,15 @@ WRONG_DIMENSIONS = [
 
 
 def _wrong_running(old, batch, momentum, name):
-    return [
-        (value, f"In train mode {reason}")
-        for value, reason in [
-            (old, f"the running {name} moves: by momentum towards this batch's {name}."),
-            (batch, f"you returned the {name} of this batch. The running one moves by momentum towards it."),
-            (
-                batch.lerp(old, momentum),
-                f"the shares of your running {name} have changed places: momentum is the share of the batch here.",
-            ),
-            ((old + batch) / 2, f"your running {name} is the mean of both. Momentum is the share of the batch."),
-            (old + momentum * batch, f"your running {name} grows: the old one keeps the share 1 - momentum only."),
-        ]
+    swapped = "the shares of your running {name} have changed places: momentum is the share of the batch here."
+    reasons = [
+        (old, "the running {name} moves: by momentum towards this batch's {name}."),
+        (batch, "you returned the {name} of this batch. The running one moves by momentum towards it."),
+        (batch.lerp(old, momentum), swapped),
+        ((old + batch) / 2, "your running {name} is the mean of both. Momentum is the share of the batch."),
+        (old + momentum * batch, "your running {name} grows: the old one keeps the share 1 - momentum only."),
     ]
+    return [(value, say("In train mode", reason, name=name)) for value, reason in reasons]
 
 
 def _wrong_in_eval_mode(x, running_mean, running_var, momentum):

@@ -5,6 +5,7 @@ import statistics
 import pandas as pd
 import torch
 
+from mnist_helpers._support.catalogue import say
 from mnist_helpers.exercises.core import Chapter, NotYet, PassedByReference, array, random_numbers, same
 
 exercises = Chapter("chapter_08")
@@ -13,7 +14,13 @@ exercises = Chapter("chapter_08")
 def with_values(expected, given, reasons):
     """Return `reasons`, which maps wrong results to reasons, with input, expected and found value added."""
     return {
-        found: f"For {given}, {expected:.6g} was expected, but your function returned {found:.6g}. {reason}"
+        found: say(
+            "For {given}, {expected:.6g} was expected, but your function returned {found:.6g}.",
+            reason,
+            given=given,
+            expected=expected,
+            found=found,
+        )
         for found, reason in reasons.items()
     }
 
@@ -75,9 +82,9 @@ def check_slowest(ask):
     rows = "the two rows of 'convolution' have 16 and 15 of their own, more than any other name"
     _check_slowest(ask(PROFILE), "convolution", 31.0, 100.0, rows)
     alone = [("run", 1, 50.0, 10.0), ("load", 5, 40.0, 40.0)]
-    _check_slowest(ask(alone), "load", 40.0, 50.0, f"the rows were {alone}")
+    _check_slowest(ask(alone), "load", 40.0, 50.0, say("the rows were {rows}", rows=alone))
     inside = [("outer", 9, 30.0, 20.0), ("inner", 2, 10.0, 10.0)]
-    _check_slowest(ask(inside), "outer", 20.0, 30.0, f"the rows were {inside}")
+    _check_slowest(ask(inside), "outer", 20.0, 30.0, say("the rows were {rows}", rows=inside))
 
 
 def _check_slowest(answer, name, own, whole, why):
@@ -86,8 +93,13 @@ def _check_slowest(answer, name, own, whole, why):
     if not isinstance(answer[0], str):
         raise NotYet("return the name first, a text, and then its share.")
     if answer[0] != name:
-        raise NotYet(f"most time goes into '{name}', but your function returned '{answer[0]}': {why}.")
-    same(answer[1], own / whole, (), f"The name '{name}' is right.", "the share of all own times")
+        raise NotYet(
+            "most time goes into '{name}', but your function returned '{answer}': {why}.",
+            name=name,
+            answer=answer[0],
+            why=why,
+        )
+    same(answer[1], own / whole, (), say("The name '{name}' is right.", name=name), "the share of all own times")
 
 
 @exercises.add(
@@ -154,11 +166,11 @@ def check_choose_batch_size(ask):
         512: "That is the highest throughput that fits, but a smaller batch reaches 95 % of it.",
         16: "That step takes the least time, but it also does the fewest images.",
     }
-    given = f"the table {TABLE} and a memory of 1000 MB"
+    given = say("the table {table} and a memory of 1000 MB", table=TABLE)
     same(ask(TABLE, 1000), 256, with_values(256, given, reasons), "", given)
     same(ask(TABLE, 250), 128, (), "Only rows that fit into memory count.", "the same table and a memory of 250 MB")
     same(ask(TABLE, 205), 128, (), "A row that fills the memory exactly fits.", "the same table and 205 MB")
-    slower = f"the table {SLOWER} and a memory of 1000 MB"
+    slower = say("the table {table} and a memory of 1000 MB", table=SLOWER)
     same(ask(SLOWER, 1000), 64, (), "Here a larger batch is slower.", slower)
     same(ask(SLOWER[:1], 1000), 32, (), "A table may have one row.", "the table [(32, 0.01, 10)]")
 
@@ -176,19 +188,19 @@ def amdahl(share, factor):
 @amdahl.checker
 def check_amdahl(ask):
     """Check half of the time, another share, factor 1, and a factor of a million."""
-    given = "share = {} and factor = {}"
+    given = "share = {share} and factor = {factor}"
     reasons = {
         0.6: "That is the new time, if the old one is 1. How many times faster is the program?",
         0.4: "That is the time saved. How many times faster is the program?",
         2: "That is the limit for a part that takes no time at all. Here it still takes share / factor.",
     }
-    half = given.format(0.5, 5)
+    half = say(given, share=0.5, factor=5)
     same(ask(0.5, 5), 1 / 0.6, with_values(1 / 0.6, half, reasons), "Add the times of both parts.", half)
-    same(ask(0.9, 3), 2.5, (), "A share of 0.5 was right.", given.format(0.9, 3))
-    same(ask(0.3, 1), 1, (), "A factor of 1 changes nothing.", given.format(0.3, 1))
+    same(ask(0.9, 3), 2.5, (), "A share of 0.5 was right.", say(given, share=0.9, factor=3))
+    same(ask(0.3, 1), 1, (), "A factor of 1 changes nothing.", say(given, share=0.3, factor=1))
     endless = "A part that is a million times faster takes hardly any time."
-    same(ask(0.75, 1e6), 1 / (0.25 + 0.75e-6), (), endless, given.format(0.75, 1_000_000))
-    same(ask(0, 7), 1, (), "If the share is 0, nothing is gained.", given.format(0, 7))
+    same(ask(0.75, 1e6), 1 / (0.25 + 0.75e-6), (), endless, say(given, share=0.75, factor=1_000_000))
+    same(ask(0, 7), 1, (), "If the share is 0, nothing is gained.", say(given, share=0, factor=7))
 
 
 @exercises.add(
@@ -227,12 +239,12 @@ def check_obstacles(ask):
         raise NotYet("return a list of numbers, such as [1, 2, 3].")
     for number in found:
         if number in HARMLESS:
-            raise NotYet(f"Line {number:.0f} can be captured: {HARMLESS[number]}.")
+            raise NotYet("Line {number:.0f} can be captured: {why}.", number=number, why=HARMLESS[number])
         if number not in MISSED:
-            raise NotYet(f"There is no line {number:g}. The lines have the numbers 1 to 11.")
+            raise NotYet("There is no line {number:g}. The lines have the numbers 1 to 11.", number=number)
     for number, reason in MISSED.items():
         if number not in found:
-            raise NotYet(f"These lines do, but there are three. {reason}" if len(found) else reason)
+            raise NotYet(say("These lines do, but there are three.", reason) if len(found) else reason)
     if len(found) != len(MISSED):
         raise NotYet("The three lines are there, but one of them twice.")
 
@@ -258,7 +270,11 @@ def check_batches_in_order(ask):
     _check_batches(ask(IMAGES, LABELS, ORDER, 3), 3)
     _check_untouched(ask)
     for size in (7, 10, 1):
-        _check_batches(ask(IMAGES, LABELS, ORDER, size), size, f"Batches of 3 were right, batches of {size} are not: ")
+        _check_batches(
+            ask(IMAGES, LABELS, ORDER, size),
+            size,
+            say("Batches of 3 were right, batches of {size} are not:", size=size),
+        )
 
 
 def _check_batches(batches, size, prefix=""):
@@ -267,7 +283,12 @@ def _check_batches(batches, size, prefix=""):
     sizes = [len(labels) for _, labels in batches]
     expected = [len(part) for part in ORDER.split(size)]
     if sizes != expected:
-        raise NotYet(f"{prefix}all images are there. Batches of {expected} were expected, but yours have {sizes}.")
+        raise NotYet(
+            prefix,
+            "all images are there. Batches of {expected} were expected, but yours have {sizes}.",
+            expected=expected,
+            sizes=sizes,
+        )
 
 
 def _check_untouched(ask):
@@ -277,26 +298,31 @@ def _check_untouched(ask):
     for name, before, after in zip(["images", "labels", "order"], given, passed):
         if not torch.equal(before, after):
             raise NotYet(
-                f"The batches are right, but your function changed {name} in place. Leave the inputs as they are."
+                "The batches are right, but your function changed {name} in place. Leave the inputs as they are.",
+                name=name,
             )
 
 
 def _joined(batches, prefix):
     """Return all images and all labels. Raises NotYet unless each batch is a pair of equal lengths."""
     if not isinstance(batches, (list, tuple)) or not batches:
-        raise NotYet(f"{prefix}return a list of batches, each a pair (images, labels).")
+        raise NotYet(prefix, "return a list of batches, each a pair (images, labels).")
     for batch in batches:
         if not isinstance(batch, (list, tuple)) or len(batch) != 2:
             apart = "something else" if isinstance(batch, (list, tuple)) else "single tensors"
-            raise NotYet(f"{prefix}each batch must be a pair (images, labels), but you returned {apart}.")
+            raise NotYet(prefix, "each batch must be a pair (images, labels), but you returned {apart}.", apart=apart)
         images, labels = map(array, batch)
         if images.shape[1:] != (1, 2, 2) or labels.ndim != 1:
-            shapes = f"{list(images.shape)} and {list(labels.shape)}"
+            shapes = say("{images} and {labels}", images=list(images.shape), labels=list(labels.shape))
             raise NotYet(
-                f"{prefix}a batch holds images [n, 1, 2, 2] and labels [n] here; yours has the shapes {shapes}."
+                prefix,
+                "a batch holds images [n, 1, 2, 2] and labels [n] here; yours has the shapes {shapes}.",
+                shapes=shapes,
             )
         if len(images) != len(labels):
-            raise NotYet(f"{prefix}a batch holds {len(images)} images, but {len(labels)} labels.")
+            raise NotYet(
+                prefix, "a batch holds {images} images, but {labels} labels.", images=len(images), labels=len(labels)
+            )
     return [torch.cat([torch.as_tensor(batch[place]) for batch in batches]) for place in (0, 1)]
 
 
@@ -304,19 +330,21 @@ def _explain_order(images, labels, prefix):
     """Raise NotYet unless `images` and `labels` are IMAGES and LABELS in the order ORDER."""
     right = IMAGES[ORDER], LABELS[ORDER]
     if len(labels) < len(LABELS):
-        raise NotYet(f"{prefix}{len(LABELS) - len(labels)} of 7 images are missing. The last batch may be smaller.")
+        missing = len(LABELS) - len(labels)
+        raise NotYet(prefix, "{missing} of 7 images are missing. The last batch may be smaller.", missing=missing)
     if len(labels) > len(LABELS):
-        raise NotYet(f"{prefix}{len(labels)} images came out of 7: some came twice.")
+        raise NotYet(prefix, "{labels} images came out of 7: some came twice.", labels=len(labels))
     found = _equal(images, right[0]), _equal(labels, right[1])
     if found == (True, False):
-        raise NotYet(f"{prefix}the images are in the right order, but the labels are not.")
+        raise NotYet(prefix, "the images are in the right order, but the labels are not.")
     if found == (False, True):
-        raise NotYet(f"{prefix}the labels are in the right order, but the images are not.")
+        raise NotYet(prefix, "the labels are in the right order, but the images are not.")
     if _equal(labels, LABELS) and _equal(images, IMAGES):
-        raise NotYet(f"{prefix}the images come in their old order. Use order.")
+        raise NotYet(prefix, "the images come in their old order. Use order.")
     if found != (True, True):
         wanted, came = ORDER.tolist(), [int(label) - 20 for label in labels]
-        raise NotYet(f"{prefix}the order {wanted} was expected, but the images came in the order {came}.")
+        message = "the order {wanted} was expected, but the images came in the order {came}."
+        raise NotYet(prefix, message, wanted=wanted, came=came)
 
 
 def _equal(one, other):
@@ -366,18 +394,20 @@ def check_measure(ask):
     jobs, clock, log = pretended_jobs()
     seconds = ask(jobs, 4, clock)
     if not isinstance(seconds, dict) or list(seconds) != list(COST):
-        raise NotYet(f"return a dict with the names {', '.join(COST)} and a list of seconds for each.")
+        raise NotYet("return a dict with the names {names} and a list of seconds for each.", names=", ".join(COST))
     lengths = [len(array(numbers).reshape(-1)) for numbers in seconds.values()]
     if lengths != [4, 4, 4]:
-        raise NotYet(f"4 rounds must give 4 times for each job, but your lists have {lengths} entries.")
+        raise NotYet("4 rounds must give 4 times for each job, but your lists have {lengths} entries.", lengths=lengths)
     if not log:
         raise NotYet("no job did any work: job() gives a generator, which works when its values are taken.")
     for name, numbers in seconds.items():
-        work = f"The job '{name}' works for {COST[name]:g} s."
+        work = say("The job '{name}' works for {seconds:g} s.", name=name, seconds=COST[name])
         same(numbers, [COST[name]] * 4, [_with_setup(name)], work, "its four rounds")
     last = log[-12:]
     if any(set(last[start : start + 3]) != set(COST) for start in (0, 3, 6, 9)):
-        raise NotYet(f"the times are right, but the jobs don't take turns: they ran in the order {', '.join(last)}.")
+        raise NotYet(
+            "the times are right, but the jobs don't take turns: they ran in the order {order}.", order=", ".join(last)
+        )
     jobs, clock, log = pretended_jobs({"only": 5.0})
     same(
         ask(jobs, 1, clock)["only"], [5.0], (), "Three jobs were right, one job is not.", "one job of 5 s and one round"
@@ -385,8 +415,10 @@ def check_measure(ask):
 
 
 def _with_setup(name):
-    reason = (
-        f"The first time of '{name}' is {SETUP:g} s too long: its first call, with the setup, was timed. "
-        "A warm-up must do all the work, once."
+    reason = say(
+        "The first time of '{name}' is {setup:g} s too long: its first call, with the setup, was timed. A warm-up "
+        "must do all the work, once.",
+        name=name,
+        setup=SETUP,
     )
     return [COST[name] + SETUP, *[COST[name]] * 3], reason

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mnist_helpers._support.catalogue import say
 from mnist_helpers.exercises.core import Chapter, NotYet, array, random_numbers, same
 from mnist_helpers.onnx_file import InferenceSession, open_session
 
@@ -50,9 +51,8 @@ def check_parity(ask):
 
 
 def _wrong_parities(one, other, largest, changed):
-    shown = (
-        f"For 40 images, [{largest:.4g}, {changed}] was expected, but your function returned [{{:.4g}}, {{:.4g}}]. {{}}"
-    )
+    shown = "For 40 images, {expected} was expected, but your function returned {found}."
+    expected = f"[{largest:.4g}, {changed}]"
     signed = "0.1 less counts as much as 0.1 more. Take the absolute value of the differences."
     mean = np.abs(one - other).mean()
     reasons = [
@@ -64,7 +64,8 @@ def _wrong_parities(one, other, largest, changed):
         (((one - other).max(), changed), signed),
         (((one - other).min(), changed), signed),
     ]
-    return [(pair, shown.format(*pair, reason)) for pair, reason in reasons]
+    pairs = [(pair, "[{:.4g}, {:.4g}]".format(*pair), reason) for pair, reason in reasons]
+    return [(pair, say(shown, reason, expected=expected, found=found)) for pair, found, reason in pairs]
 
 
 @exercises.add(
@@ -81,28 +82,26 @@ def quantise(values, scale, zero_point):
 VALUES = np.array([-1.0, -0.26, -0.01, 0.0, 0.26, 0.37, 1.04, 2.4])
 
 
+def _values(values, scale, zero_point):
+    text = "the values {values}, scale {scale} and zero_point {zero_point}"
+    return say(text, values=values.tolist(), scale=scale, zero_point=zero_point)
+
+
 @quantise.checker
 def check_quantise(ask):
     """Check values within the range, values beyond both ends, another scale and zero point, the shape and the dtype."""
-    given = f"the values {VALUES.tolist()}, scale {{}} and zero_point {{}}"
     right = np.array([90, 97, 100, 100, 103, 104, 110, 124])
     nearest = "Take the nearest integer and add the zero point."
-    same(ask(VALUES, 0.1, 100), right, (), nearest, given.format(0.1, 100))
+    same(ask(VALUES, 0.1, 100), right, (), nearest, _values(VALUES, 0.1, 100))
     beyond = np.array([-20.0, -10.04, 15.54, 15.6, 30.0])
     fit = "8 bits without a sign hold 0 to 255. Cut off what is outside before you change the type."
-    same(
-        ask(beyond, 0.1, 100),
-        [0, 0, 255, 255, 255],
-        (),
-        fit,
-        f"the values {beyond.tolist()}, scale 0.1, zero_point 100",
-    )
-    same(ask(VALUES, 0.03, 3), [0, 0, 3, 3, 12, 15, 38, 83], (), "A scale of 0.1 was right.", given.format(0.03, 3))
+    same(ask(beyond, 0.1, 100), [0, 0, 255, 255, 255], (), fit, _values(beyond, 0.1, 100))
+    same(ask(VALUES, 0.03, 3), [0, 0, 3, 3, 12, 15, 38, 83], (), "A scale of 0.1 was right.", _values(VALUES, 0.03, 3))
     square = ask(VALUES.reshape(2, 2, 2), 0.1, 100)
     same(square, right.reshape(2, 2, 2), (), "An array keeps its shape.", "values of the shape [2, 2, 2]")
     dtype = getattr(square, "dtype", type(square).__name__)
     if dtype != np.uint8:
-        raise NotYet(f"the numbers are right, but uint8 was expected and your function returned {dtype}.")
+        raise NotYet("the numbers are right, but uint8 was expected and your function returned {dtype}.", dtype=dtype)
 
 
 @exercises.add(
@@ -123,7 +122,9 @@ def pretended_file(size):
 
     def run(images):
         if np.shape(images) != (size, 28, 28):
-            raise ValueError(f"the file takes [{size}, 28, 28], but got {list(np.shape(images))}")
+            raise ValueError(
+                say("the file takes {wanted}, but got {found}", wanted=[size, 28, 28], found=list(np.shape(images)))
+            )
         means = np.asarray(images).mean(axis=(1, 2))
         return means[:, None] + np.arange(10)
 
@@ -138,7 +139,7 @@ def check_fixed_batches(ask):
     """Check numbers of images below, at and above multiples of the batch size."""
     for count, size in [(10, 4), (8, 4), (3, 4), (1, 1), (9, 5)]:
         expected = PICTURES[:count].mean(axis=(1, 2))[:, None] + np.arange(10)
-        given = f"{count} images and a size of {size}"
+        given = say("{count} images and a size of {size}", count=count, size=size)
         same(ask(pretended_file(size), PICTURES[:count], size), expected, (), "", given)
 
 
@@ -168,7 +169,7 @@ ACTIVATIONS, WEIGHT = random_array(5, 64, seed=3), random_array(10, 64, seed=4) 
 def check_whole_number_product(ask):
     """Check small numbers that can be shown, a layer with ten outputs, negative arrays, and a single image."""
     images, weight = np.array([[1.0, -0.3]]), np.array([[1.9, 0.5], [-1.0, 4.0]])
-    given = f"images = {images.tolist()} and weight = {weight.tolist()}"
+    given = say("images = {images} and weight = {weight}", images=images.tolist(), weight=weight.tolist())
     right = rounded(images) @ rounded(weight).T
     scales = "The integers are [[127, -38]] and [[60, 16], [-32, 127]], with the scales 1 / 127 and 4 / 127."
     same(ask(images, weight), right, _wrong_products(images, weight, right, given), scales, given)
@@ -193,9 +194,7 @@ def _signed_product(images, weight):
 def _wrong_products(images, weight, right, given):
     """Return results that show without doubt what went wrong, with explanations."""
     steps = [np.abs(values).max() / 127 for values in (images, weight)]
-    first = (
-        f"For {given}, {right[0, 0]:.4g} was expected at index [0, 0], but your function returned {{:.4g}} there. {{}}"
-    )
+    first = "For {given}, {expected:.4g} was expected at index [0, 0], but your function returned {found:.4g} there."
     results = [
         (images @ weight.T, "That is the exact product. Round both arrays to integers first."),
         (_signed_product(images, weight), "Take the largest absolute value: a negative number may be the largest."),
@@ -203,7 +202,8 @@ def _wrong_products(images, weight, right, given):
         (right / steps[1], "The weight's scale is missing."),
         (right / steps[0], "The images' scale is missing."),
     ]
-    return [(result, first.format(result[0, 0], reason)) for result, reason in results]
+    shown = {"given": given, "expected": right[0, 0]}
+    return [(result, say(first, reason, found=result[0, 0], **shown)) for result, reason in results]
 
 
 @exercises.add(
@@ -257,10 +257,15 @@ def check_export_and_compare(ask):
             difference = ask(model, FEW, path)
             if not path.is_file():
                 raise NotYet(
-                    f"the file {path.name} was expected in the folder of `path`, but your function wrote none."
+                    "the file {name} was expected in the folder of `path`, but your function wrote none.",
+                    name=path.name,
                 )
             _check_exported(path, model.eval(), planted)
-            fault = f"a model whose file gives outputs larger by {planted}" if planted else "a model without fault"
+            fault = (
+                say("a model whose file gives outputs larger by {planted}", planted=planted)
+                if planted
+                else "a model without fault"
+            )
             same(difference, planted, (), "The file is right. Compare the outputs number by number.", fault)
 
 
@@ -269,13 +274,17 @@ def _check_exported(path, model, planted):
     try:
         session = open_session(path)
     except Exception as error:
-        raise NotYet(f"ONNX Runtime can't load the file that your function wrote ({type(error).__name__}).") from None
+        raise NotYet(
+            "ONNX Runtime can't load the file that your function wrote ({kind}).", kind=type(error).__name__
+        ) from None
     for images in (FEW, FEW[:1], FEW.repeat(2, 1, 1, 1)[:5]):
         try:
             (found,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
         except Exception:
-            raise NotYet(f"your file refuses a batch of {len(images)} images: its batch is not dynamic.") from None
+            raise NotYet(
+                "your file refuses a batch of {images} images: its batch is not dynamic.", images=len(images)
+            ) from None
         with torch.inference_mode():
             expected = model(images).numpy() + planted
-        given = f"a batch of {len(images)} images"
+        given = say("a batch of {images} images", images=len(images))
         same(found, expected, (), "Your file's outputs are not those of the model in eval mode.", given)

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
+from mnist_helpers._support.catalogue import say
 from mnist_helpers.exercises.core import Chapter, NotYet, array, same
 
 exercises = Chapter("chapter_10")
@@ -20,20 +21,21 @@ def choose_threshold(table, allowed):
 CONFIDENCE_TABLE = [(0.0, 1000, 40), (0.5, 950, 25), (0.7, 900, 9), (0.9, 800, 2), (0.99, 500, 0)]
 
 
+def _choice(allowed, table=CONFIDENCE_TABLE):
+    return say("the table {table} and allowed = {allowed}", table=table, allowed=allowed)
+
+
 @choose_threshold.checker
 def check_choose_threshold(ask):
     """Check a share between two rows, one that a row meets exactly, none allowed, and another order of the rows."""
-    given = f"the table {CONFIDENCE_TABLE} and allowed = {{}}"
-    same(ask(CONFIDENCE_TABLE, 0.02), 0.7, (), "", given.format(0.02))
-    same(
-        ask(CONFIDENCE_TABLE, 0.01), 0.7, (), "9 wrong of 900 is a share of 0.01: that is allowed.", given.format(0.01)
-    )
+    same(ask(CONFIDENCE_TABLE, 0.02), 0.7, (), "", _choice(0.02))
+    same(ask(CONFIDENCE_TABLE, 0.01), 0.7, (), "9 wrong of 900 is a share of 0.01: that is allowed.", _choice(0.01))
     kept = "9 wrong of 900 kept answers is a share of 0.01: divide by the kept answers, not by all."
-    same(ask(CONFIDENCE_TABLE, 0.0095), 0.9, (), kept, given.format(0.0095))
-    same(ask(CONFIDENCE_TABLE, 0.0), 0.99, (), "Only the last row has no wrong answer.", given.format(0.0))
-    same(ask(CONFIDENCE_TABLE, 0.04), 0.0, (), "Here nothing must be refused.", given.format(0.04))
+    same(ask(CONFIDENCE_TABLE, 0.0095), 0.9, (), kept, _choice(0.0095))
+    same(ask(CONFIDENCE_TABLE, 0.0), 0.99, (), "Only the last row has no wrong answer.", _choice(0.0))
+    same(ask(CONFIDENCE_TABLE, 0.04), 0.0, (), "Here nothing must be refused.", _choice(0.04))
     other = CONFIDENCE_TABLE[::-1]
-    same(ask(other, 0.02), 0.7, (), "The rows may stand in any order.", f"the table {other} and allowed = 0.02")
+    same(ask(other, 0.02), 0.7, (), "The rows may stand in any order.", _choice(0.02, other))
 
 
 @exercises.add(
@@ -73,16 +75,28 @@ SLOPING = [(0, 300, 40, 20), (30, 0, 40, 20), (15, 150, 40, 20), (100, 0, 40, 20
 @reading_order.checker
 def check_reading_order(ask):
     """Check two lines, the same boxes in another order, a sloping line, a column and a single box."""
-    given = f"the boxes {TWO_LINES}"
+    given = say("the boxes {boxes}", boxes=TWO_LINES)
     right = [3, 1, 4, 2, 5, 0]
     wrong = _wrong_orders(TWO_LINES, right)
     same(ask(TWO_LINES), right, wrong, "", given)
     turned = TWO_LINES[::-1]
-    same(ask(turned), [5 - place for place in right], (), "The boxes can be in any order.", f"the boxes {turned}")
+    same(
+        ask(turned),
+        [5 - place for place in right],
+        (),
+        "The boxes can be in any order.",
+        say("the boxes {boxes}", boxes=turned),
+    )
     slope = "The bottom of the box before decides, not that of the first box in the line."
-    same(ask(SLOPING), [1, 2, 0, 3], (), slope, f"the boxes {SLOPING}")
+    same(ask(SLOPING), [1, 2, 0, 3], (), slope, say("the boxes {boxes}", boxes=SLOPING))
     column = [(80, 10, 30, 20), (0, 12, 30, 20), (40, 8, 30, 20)]
-    same(ask(column), [1, 2, 0], (), "Each of these boxes is a line of its own.", f"the boxes {column}")
+    same(
+        ask(column),
+        [1, 2, 0],
+        (),
+        "Each of these boxes is a line of its own.",
+        say("the boxes {boxes}", boxes=column),
+    )
     same(ask([(5, 5, 9, 9)]), [0], (), "", "a single box")
 
 
@@ -135,25 +149,27 @@ SHEET = shaded_sheet()
 @ink_in_shadow.checker
 def check_ink_in_shadow(ask):
     """Check light and shadow, a darkness that is met exactly, other windows, and that the result is bool."""
-    given = "a sheet of the shape [40, 60] whose right part is in shadow, window = 11 and least = {}"
+    given = "a sheet of the shape [40, 60] whose right part is in shadow, window = 11 and least = {least}"
     strokes = np.zeros(SHEET.shape, bool)
     strokes[8:30, 10:14] = strokes[8:30, 48:51] = True
     faint = strokes.copy()
     faint[34:36, 5:20] = True
     paper = ndimage.grey_closing(SHEET, size=(11, 11))
     found = ask(SHEET, 11, 30)
-    same(found, strokes, _wrong_inks(SHEET, strokes, paper, 30), "", given.format(30))
+    same(found, strokes, _wrong_inks(SHEET, strokes, paper, 30), "", say(given, least=30))
     if getattr(found, "dtype", None) not in (bool, np.dtype(bool)):
-        raise NotYet(f"a bool array was expected, but your function returned {getattr(found, 'dtype', 'no array')}.")
-    same(ask(SHEET, 11, 40), strokes, (), "40 darker is `at least` 40.", given.format(40))
-    same(ask(SHEET, 11, 20), faint, (), "20 darker is `at least` 20.", given.format(20))
+        raise NotYet(
+            "a bool array was expected, but your function returned {dtype}.", dtype=getattr(found, "dtype", "no array")
+        )
+    same(ask(SHEET, 11, 40), strokes, (), "40 darker is `at least` 40.", say(given, least=40))
+    same(ask(SHEET, 11, 20), faint, (), "20 darker is `at least` 20.", say(given, least=20))
     strokes[8:30, 48:51] = False
-    same(ask(SHEET, 11, 41), strokes, (), "Nothing in the shadow is 41 darker.", given.format(41))
-    wide = "a stroke of 9 x 9 pixels, window = {} and least = 50"
+    same(ask(SHEET, 11, 41), strokes, (), "Nothing in the shadow is 41 darker.", say(given, least=41))
+    wide = "a stroke of 9 x 9 pixels, window = {window} and least = 50"
     blot = np.full((30, 30), 200, np.uint8)
     blot[10:19, 10:19] = 90
-    same(ask(blot, 11, 50), blot == 90, (), "The window is wider than the stroke.", wide.format(11))
-    same(ask(blot, 7, 50), np.zeros(blot.shape, bool), (), "The window fits into the stroke.", wide.format(7))
+    same(ask(blot, 11, 50), blot == 90, (), "The window is wider than the stroke.", say(wide, window=11))
+    same(ask(blot, 7, 50), np.zeros(blot.shape, bool), (), "The window fits into the stroke.", say(wide, window=7))
 
 
 def _wrong_inks(sheet, right, paper, least):
@@ -193,8 +209,8 @@ RIGHT = np.array([True, False, True, False, True, True, False, True, True, True]
 @cost.checker
 def check_cost(ask):
     """Check a confidence equal to the threshold, other thresholds and costs, and all or no answers refused."""
-    given = "the answers {} with threshold = {}, of_refusal = {}, of_mistake = {}"
-    answers = ", ".join(f"{sure} {'right' if good else 'wrong'}" for sure, good in zip(CONFIDENCE, RIGHT))
+    answers = ", ".join(f"{sure} {say('right' if good else 'wrong')}" for sure, good in zip(CONFIDENCE, RIGHT))
+    given = "the answers {answers} with threshold = {threshold}, of_refusal = {of_refusal}, of_mistake = {of_mistake}"
     cases = [
         (
             0.62,
@@ -210,7 +226,8 @@ def check_cost(ask):
     ]
     for threshold, of_refusal, of_mistake, expected, why in cases:
         answer = ask(CONFIDENCE, RIGHT, threshold, of_refusal, of_mistake)
-        same(answer, expected, (), why, given.format(answers, threshold, of_refusal, of_mistake))
+        words = say(given, answers=answers, threshold=threshold, of_refusal=of_refusal, of_mistake=of_mistake)
+        same(answer, expected, (), why, words)
 
 
 @exercises.add(
@@ -249,7 +266,7 @@ SCATTERED = np.random.default_rng(4).random((40, 50)) < 0.3
 @pieces.checker
 def check_pieces(ask):
     """Check corners, a ring around a piece, the border, one large piece, many small ones, and no ink at all."""
-    shown = "the picture " + " / ".join("".join(".#"[int(pixel)] for pixel in row) for row in SMALL)
+    shown = say("the picture {rows}", rows=" / ".join("".join(".#"[int(pixel)] for pixel in row) for row in SMALL))
     same(ask(SMALL), [3, 2, 2], _wrong_sizes(SMALL), "", shown)
     same(ask(RING), [18, 2], (), "A ring and what is inside it are two pieces.", "a ring around two pixels")
     same(ask(np.ones((60, 70), bool)), [4200], (), "", "60 x 70 pixels, all of them ink")

@@ -1,7 +1,5 @@
 """Code shared by all exercises: call the student's function, compare its result, explain mistakes, show the verdict."""
 
-import _thread
-import contextlib
 import copy
 import difflib
 import functools
@@ -9,10 +7,8 @@ import html
 import inspect
 import itertools
 import linecache
-import signal
 import sysconfig
 import textwrap
-import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,13 +17,15 @@ import numpy as np
 import torch
 
 from mnist_helpers import CourseError
+from mnist_helpers._support.catalogue import say
 from mnist_helpers._support.paths import PACKAGE
 from mnist_helpers.exercises import isolation, progress_file
+from mnist_helpers.exercises.time_limits import TooSlow, time_limit
 
 STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 TIME_LIMIT = 5  # seconds for one check, unless the exercise names another number
 TOO_SLOW = (
-    "your function did not return within {:g} seconds: is there a loop that never ends? "
+    "your function did not return within {seconds:g} seconds: is there a loop that never ends? "
     "If your computer is busy, run the cell once more."
 )
 MAX_REASON = 1000  # characters of a message
@@ -38,7 +36,10 @@ COLOURS = {NOT_ATTEMPTED: "#6b6b6b", NOT_YET: "#d55e00", CORRECT: "#0072b2"}
 
 
 class NotYet(Exception):
-    """Raised if the answer is wrong. The message says why."""
+    """Raised if the answer is wrong. The message says why: `say` makes it of texts and values."""
+
+    def __init__(self, *texts: str, **values):
+        super().__init__(say(*texts, **values))
 
 
 class NotAttempted(Exception):
@@ -49,10 +50,6 @@ class UnknownName(CourseError, AttributeError):
     """Raised for a slip such as `exercises.one_hot.solve`. An AttributeError, so that hasattr works."""
 
 
-class TooSlow(BaseException):
-    """Raised after the time limit. Not an Exception, so that a student's `except Exception` does not catch it."""
-
-
 class Card:
     """The message to a student: a headline, a text and optional code, shown as plain text or HTML."""
 
@@ -60,12 +57,13 @@ class Card:
         self.headline, self.text, self.code = headline, text, code
 
     def __repr__(self) -> str:
-        return "\n".join(filter(None, [": ".join(filter(None, [self.headline, self.text])), self.code]))
+        words = ": ".join(filter(None, [say(self.headline), say(self.text)]))
+        return "\n".join(filter(None, [words, self.code]))
 
     def _repr_html_(self) -> str:
         colour = COLOURS.get(self.headline, COLOURS[NOT_ATTEMPTED])
         code = f"<pre>{html.escape(self.code)}</pre>" if self.code else ""
-        body = f"<b>{html.escape(self.headline)}</b> {html.escape(self.text)}{code}"
+        body = f"<b>{html.escape(say(self.headline))}</b> {html.escape(say(self.text))}{code}"
         return f'<div style="border-left: 4px solid {colour}; padding: 0.2em 0.8em">{body}</div>'
 
 
@@ -89,11 +87,15 @@ class Exercise:
         """Check the student's function and return the verdict. Raises CourseError unless one answer is given."""
         if len(answers) != 1:
             raise CourseError(
-                f"{len(answers)} answers were given, but check takes one; pass your function, as in "
-                f"exercises.{self.name}.check({self.name})."
+                say(
+                    "{count} answers were given, but check takes one; pass your function, as in "
+                    "exercises.{name}.check({name}).",
+                    count=len(answers),
+                    name=self.name,
+                )
             )
         self.state, reason = verdict(self.run_checker, answers[0], self.seconds)
-        return Card(self.state, " ".join(filter(None, [reason, self._save()])))
+        return Card(self.state, say(reason, self._save()))
 
     def _save(self) -> str:
         """Write the state to the progress file, and return a sentence if that fails."""
@@ -102,13 +104,14 @@ class Exercise:
         try:
             progress_file.record(self.chapter, self.name, self.state == CORRECT, self.hints_given)
         except CourseError as error:
-            return f"(Your progress was not saved: {error})"
+            return say("(Your progress was not saved: {error})", error=error)
         return ""
 
     def hint(self) -> Card:
         """Return the next hint, or the last hint again if there are no more."""
         self.hints_given = min(self.hints_given + 1, len(self.hint_texts))
-        return Card(f"hint {self.hints_given} of {len(self.hint_texts)}", self.hint_texts[self.hints_given - 1])
+        headline = say("hint {number} of {count}", number=self.hints_given, count=len(self.hint_texts))
+        return Card(headline, self.hint_texts[self.hints_given - 1])
 
     hints = hint  # an easy slip
 
@@ -129,7 +132,11 @@ class Exercise:
         if name.startswith("_") or name == "run_checker":
             raise AttributeError(name)
         raise UnknownName(
-            f"an exercise has no {name}; use exercises.{self.name}.check({self.name}), .hint() or .solution()."
+            say(
+                "an exercise has no {name}; use exercises.{exercise}.check({exercise}), .hint() or .solution().",
+                name=name,
+                exercise=self.name,
+            )
         )
 
 
@@ -158,8 +165,9 @@ class Chapter:
             raise AttributeError(name)
         if name not in self._exercises:
             near = difflib.get_close_matches(name, self._exercises, n=1, cutoff=0.4)
-            advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(self._exercises)}."
-            raise CourseError(f"this chapter has no exercise {name}; {advice}")
+            advice = "did you mean {names}?" if near else "there are {names}."
+            names = ", ".join(near or self._exercises)
+            raise CourseError(say("this chapter has no exercise {name};", advice, name=name, names=names))
         return self._exercises[name]
 
     def __iter__(self):
@@ -173,8 +181,9 @@ class Chapter:
         saved = progress_file.read().get(self._name, {})
         states = {exercise: _best(exercise.state, saved.get(exercise.name)) for exercise in self}
         done = sum(state == CORRECT for state in states.values())
-        lines = [f"{state:<16}{exercise.difficulty()}  {exercise.name}" for exercise, state in states.items()]
-        return Card(f"{done} of {len(lines)} correct", code="\n".join(lines))
+        width = 1 + max(len(say(state)) for state in COLOURS)
+        lines = [f"{say(state):<{width}}{exercise.difficulty()}  {exercise.name}" for exercise, state in states.items()]
+        return Card(say("{done} of {count} correct", done=done, count=len(lines)), code="\n".join(lines))
 
 
 def _best(state: str, saved: dict | None) -> str:
@@ -218,11 +227,11 @@ def verdict(checker: Callable, answer, seconds: float = TIME_LIMIT) -> tuple[str
         return NOT_ATTEMPTED, "replace the three dots with your answer."
     if not callable(answer):
         given = type(answer).__name__
-        reason = f"a function was expected, but {given} was given: pass the function itself, without parentheses."
-        return NOT_YET, reason
+        reason = "a function was expected, but {given} was given: pass the function itself, without parentheses."
+        return NOT_YET, say(reason, given=given)
     finish_lazy_imports()
     fill_caches(checker)
-    slow = NOT_YET, TOO_SLOW.format(seconds)
+    slow = NOT_YET, say(TOO_SLOW, seconds=seconds)
     state, reason = isolation.run(lambda: judge(checker, answer, seconds), seconds, slow, lambda why: (NOT_YET, why))
     return state, _cut(reason)
 
@@ -237,9 +246,9 @@ def judge(checker: Callable, answer: Callable, seconds: float = TIME_LIMIT) -> t
     except NotYet as error:
         return NOT_YET, str(error)
     except TooSlow:
-        return NOT_YET, TOO_SLOW.format(seconds)
+        return NOT_YET, say(TOO_SLOW, seconds=seconds)
     except (Exception, SystemExit) as error:  # raised by the returned object when the checker uses it
-        return NOT_YET, f"the value that your function returned could not be checked: {_describe(error)}"
+        return NOT_YET, say("the value that your function returned could not be checked:", _describe(error))
     return CORRECT, ""
 
 
@@ -261,7 +270,7 @@ def _ask(function: Callable, arguments: tuple):
     except (NotYet, NotAttempted):
         raise
     except (Exception, SystemExit) as error:
-        raise NotYet(f"your function stopped with {_describe(error)}") from None
+        raise NotYet("your function stopped with", _describe(error)) from None
     if result is ...:
         raise NotAttempted
     if result is None:
@@ -277,7 +286,7 @@ def _describe(error: BaseException) -> str:
         return f"{what}."
     number = frames[-1].lineno or 0
     line = linecache.getline(frames[-1].filename, number).strip()
-    return f"{what}, in line {number} of its cell" + (f": {line}" if line else ".")
+    return say("{what}, in line {number} of its cell", what=what, number=number) + (f": {line}" if line else ".")
 
 
 def _message(error: BaseException) -> str:
@@ -295,52 +304,6 @@ def _is_student_code(filename: str) -> bool:
     return not any(Path(filename).is_relative_to(folder) for folder in (STANDARD_LIBRARY, PACKAGE))
 
 
-def time_limit(seconds: float = TIME_LIMIT) -> contextlib.AbstractContextManager[None]:
-    """Return a context manager that raises TooSlow in its block if the block takes longer than `seconds`."""
-    if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
-        return _alarm_limit(seconds)
-    return _interrupt_limit(seconds)
-
-
-@contextlib.contextmanager
-def _alarm_limit(seconds: float) -> Iterator[None]:
-    """Implement `time_limit` with an alarm signal."""
-
-    def stop(*_):
-        raise TooSlow
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)  # repeat every 0.5 s in case the student's code catches it
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-@contextlib.contextmanager
-def _interrupt_limit(seconds: float) -> Iterator[None]:
-    """Implement `time_limit` with KeyboardInterrupts, for Windows, which lacks the alarm signal."""
-    fired, over = threading.Event(), threading.Event()
-
-    def interrupt():
-        wait = seconds
-        while not over.wait(wait):  # again and again, in case the student's code catches it
-            fired.set()
-            _thread.interrupt_main()
-            wait = 0.5
-
-    threading.Thread(target=interrupt, daemon=True).start()
-    try:
-        yield
-    except KeyboardInterrupt:
-        if not fired.is_set():
-            raise
-        raise TooSlow from None
-    finally:
-        over.set()
-
-
 def same(got, expected, wrong: dict | list | tuple = (), otherwise: str = "", given: str = "") -> None:
     """Raise NotYet unless `got` has the same shape as `expected` and, up to rounding, the same values.
 
@@ -355,23 +318,28 @@ def same(got, expected, wrong: dict | list | tuple = (), otherwise: str = "", gi
         if _equal(found, array(value)):
             raise NotYet(reason)
     if found.shape != right.shape:
-        what = f"your answer {'has' if found.ndim else 'is'} {_form(found)}, but {_form(right)} was expected."
+        what = "your answer has {found}, but {right} was expected."
+        if not found.ndim:
+            what = "your answer is {found}, but {right} was expected."
+        what = say(what, found=_form(found), right=_form(right))
     else:
         what = _difference(found, right)
-    raise NotYet(" ".join(filter(None, [otherwise, f"For {given}, {what}" if given else what])))
+    raise NotYet(otherwise, say("For {given}, {what}", given=given, what=what) if given else what)
 
 
 def _form(values: np.ndarray) -> str:
-    return f"the shape {list(values.shape)}" if values.ndim else "a single number"
+    return say("the shape {shape}", shape=list(values.shape)) if values.ndim else "a single number"
 
 
 def _difference(found: np.ndarray, right: np.ndarray) -> str:
     """Return a sentence with the expected and the found values, or with the first of them that differ."""
     if right.size <= 10:
-        return f"{_short(right)} was expected, but your function returned {_short(found)}."
+        text = "{right} was expected, but your function returned {found}."
+        return say(text, right=_short(right), found=_short(found))
     where = tuple(int(index) for index in np.argwhere(~np.isclose(found, right, rtol=1e-4, atol=1e-5))[0])
     place = f"[{', '.join(map(str, where))}]"
-    return f"{right[where]:.4g} was expected at index {place}, but your function returned {found[where]:.4g} there."
+    text = "{right:.4g} was expected at index {place}, but your function returned {found:.4g} there."
+    return say(text, right=right[where], place=place, found=found[where])
 
 
 class PassedByReference(torch.Tensor):
@@ -395,7 +363,7 @@ def array(value) -> np.ndarray:
             value = [array(item) for item in value]
         return np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
-        raise NotYet(f"your function returned {type(value).__name__}, but numbers were expected.") from None
+        raise NotYet("your function returned {kind}, but numbers were expected.", kind=type(value).__name__) from None
 
 
 def _equal(one: np.ndarray, other: np.ndarray) -> bool:

@@ -27,12 +27,14 @@ from types import ModuleType
 import numpy as np
 import torch
 
+from mnist_helpers._support.catalogue import say
+
 State = tuple[str, str]  # a state and its reason, as `core.verdict` returns them
 MAX_PRINTED = 10_000  # characters of a student's own output that are shown
 MAX_MEMORY = 4 * 1024**3  # bytes that a check may take on top of what the notebook has
 GRACE = 1  # seconds after the time limit, for a function that ignores the alarm
 ENDED = "your function ended Python, as os._exit does. Return a value instead. (The notebook was not touched.)"
-CRASHED = "your function crashed Python with {}. (The notebook was not touched.)"
+CRASHED = "your function crashed Python with {signal}. (The notebook was not touched.)"
 NO_GRADIENTS = "Autograd-and-Fork"  # in torch's error where autograd has threads of its own: a copy has no gradients
 WATCHED: list[ModuleType] = [builtins, random, np, torch, torch.nn.functional, torch.optim]
 
@@ -43,7 +45,7 @@ class Printed(io.StringIO):
     def write(self, text: str) -> int:
         room = MAX_PRINTED - self.tell()
         if room > 0:
-            cut = "\n(more was printed; the rest is not shown)\n" if len(text) > room else ""
+            cut = f"\n{say('(more was printed; the rest is not shown)')}\n" if len(text) > room else ""
             super().write(text[:room] + cut)
         return len(text)
 
@@ -93,7 +95,7 @@ def _told(message: bytes | None, status: int, too_slow: State, failed: Callable[
         state, reason, printed = json.loads(message)
     except ValueError:
         crashed = os.WIFSIGNALED(status)
-        return failed(CRASHED.format(signal.Signals(os.WTERMSIG(status)).name) if crashed else ENDED)
+        return failed(say(CRASHED, signal=signal.Signals(os.WTERMSIG(status)).name) if crashed else say(ENDED))
     if printed:
         print(printed, end="")
     if state is None:
@@ -184,7 +186,7 @@ def _exit() -> None:
 
 
 def _no_input(*_) -> str:
-    raise EOFError("there is no input during a check")
+    raise EOFError(say("there is no input during a check"))
 
 
 @contextlib.contextmanager

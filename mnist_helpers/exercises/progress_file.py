@@ -1,11 +1,17 @@
 """The progress file: which exercises a student has solved, kept between sessions, for the student to hand in."""
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
+
+from filelock import FileLock
 
 from mnist_helpers._support.atomic_files import atomic_write
 from mnist_helpers._support.paths import PROGRESS
+
+PATIENCE = 3  # seconds to wait for another notebook, which needs milliseconds
 
 
 def read() -> dict[str, dict[str, dict]]:
@@ -30,6 +36,27 @@ def record(chapter: str, exercise: str, correct: bool, hints: int) -> None:
     A file that is damaged is kept as progress_damaged.json, so that nothing a student did is thrown away. Raises
     CourseError if the file cannot be written.
     """
+    with _in_turn():
+        _record(chapter, exercise, correct, hints)
+
+
+@contextlib.contextmanager
+def _in_turn() -> Iterator[None]:
+    """Keep other notebooks from writing between our reading and our writing: one of two results would be lost.
+
+    Without a lock, because the disk has none or another notebook holds it for too long, the block runs all the same.
+    """
+    lock = FileLock(PROGRESS.with_suffix(".lock"), timeout=PATIENCE)
+    with contextlib.suppress(OSError, NotImplementedError):  # a Timeout is an OSError
+        PROGRESS.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _record(chapter: str, exercise: str, correct: bool, hints: int) -> None:
     progress = read()
     damaged = os.path.isfile(PROGRESS) and not progress
     entries = progress.setdefault(chapter, {})

@@ -11,6 +11,7 @@ import netron
 from IPython.display import HTML
 
 from mnist_helpers import CourseError
+from mnist_helpers._support.catalogue import say
 from mnist_helpers._support.regular_files import read_file
 from mnist_helpers.widgets.file_server import FolderHandler, FolderServer
 
@@ -56,8 +57,10 @@ def _read(model: Path) -> bytes:
     try:
         return read_file(model, LARGEST)
     except OSError as error:
-        reason = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-        raise CourseError(f"{model} {reason}, but an ONNX file was expected; export it first.") from None
+        text = "{model} cannot be read ({reason}), but an ONNX file was expected; export it first."
+        if isinstance(error, FileNotFoundError):
+            text = "{model} is not there, but an ONNX file was expected; export it first."
+        raise CourseError(say(text, model=model, reason=error.strerror)) from None
 
 
 @functools.cache
@@ -87,6 +90,6 @@ def serve(model: Path) -> str:
 
 def show(model: Path, height: int = 500) -> HTML:
     """Show the ONNX file `model` in Netron, in a frame of `height` pixels in the notebook."""
-    title = html.escape(f"Netron showing {Path(model).name}")
+    title = html.escape(say("Netron showing {name}", name=Path(model).name))
     frame = f'<iframe title="{title}" src="{serve(model)}?url=model.onnx" width="100%" height="{height}"></iframe>'
     return HTML(f"<div>{frame}</div>")  # IPython warns about a bare iframe

@@ -9,9 +9,11 @@ import torch
 from torch import nn
 
 from mnist_helpers import CourseError, drawing
+from mnist_helpers._support.catalogue import say
 from mnist_helpers.data import normalise
 from mnist_helpers.predict import Reader
 from mnist_helpers.training import predict
+from mnist_helpers.widgets.script import translated
 
 SIDE = 280  # pixels of the drawing that the pad sends
 PICTURE = Path(__file__).with_name("pad.png")
@@ -24,13 +26,14 @@ class Pad(anywidget.AnyWidget):
     Without a running kernel, a picture of the pad is shown instead. Raises CourseError if `model` is not a network.
     """
 
-    _esm = Path(__file__).with_name("pad.js")
+    _esm = translated(Path(__file__).with_name("pad.js").read_text(encoding="utf-8"))
 
     def __init__(self, model: nn.Module | Reader | None = None):
         model = Reader() if model is None else model
         if not isinstance(model, (nn.Module, Reader)):
             given = type(model).__name__
-            raise CourseError(f"{given} was given, but a network was expected; pass the trained model: Pad(model).")
+            message = "{given} was given, but a network was expected; pass the trained model: Pad(model)."
+            raise CourseError(say(message, given=given))
         super().__init__()
         self.network = model
         self.on_msg(self._reply)
@@ -55,7 +58,8 @@ class Pad(anywidget.AnyWidget):
         except CourseError as error:
             message["sentence"] = str(error)
         except Exception as error:  # the student's own network may raise anything; the pad must go on working
-            message["sentence"] = f"The network cannot process the picture ({type(error).__name__}: {error})."
+            text = "The network cannot process the picture ({kind}: {error})."
+            message["sentence"] = say(text, kind=type(error).__name__, error=error)
         self.send(message, pictures)
 
     def _read(self, ink: np.ndarray) -> tuple[list[dict], list[bytes]]:
@@ -77,7 +81,8 @@ class Pad(anywidget.AnyWidget):
         weights = next(self.network.parameters(), images)
         probabilities = predict(self.network, images.to(weights.device))
         if probabilities.shape != (len(pictures), 10) or not probabilities.isfinite().all():
-            raise CourseError("This network does not return ten probabilities for a picture, so nothing can be shown.")
+            message = "This network does not return ten probabilities for a picture, so nothing can be shown."
+            raise CourseError(say(message))
         return probabilities
 
 
@@ -85,7 +90,6 @@ def _ink(buffers: list) -> np.ndarray:
     """Return the drawing of a message as grey values uint8 [280, 280]."""
     sizes = [memoryview(buffer).nbytes for buffer in buffers]
     if sizes != [SIDE * SIDE]:
-        raise CourseError(
-            f"A drawing of {SIDE * SIDE} bytes was expected, but {sizes} bytes were received; run the cell again."
-        )
+        message = "A drawing of {expected} bytes was expected, but {sizes} bytes were received; run the cell again."
+        raise CourseError(say(message, expected=SIDE * SIDE, sizes=sizes))
     return np.frombuffer(buffers[0], dtype=np.uint8).reshape(SIDE, SIDE)

@@ -10,6 +10,8 @@ import anywidget
 import matplotlib.pyplot as plt
 
 from mnist_helpers import CourseError
+from mnist_helpers._support.catalogue import say
+from mnist_helpers.widgets.script import translated
 
 
 class Sliders(anywidget.AnyWidget):
@@ -20,7 +22,7 @@ class Sliders(anywidget.AnyWidget):
     instead. Raises CourseError if `draw` has no such parameter, or if its default is not in the list.
     """
 
-    _esm = Path(__file__).with_name("sliders.js")
+    _esm = translated(Path(__file__).with_name("sliders.js").read_text(encoding="utf-8"))
 
     def __init__(self, draw: Callable[..., object], **choices: list):
         self.draw, self.choices = draw, choices
@@ -52,7 +54,8 @@ class Sliders(anywidget.AnyWidget):
         try:
             pictures = [_picture(self.draw, values)]
         except Exception as error:  # the student may have changed `draw`; the sliders must go on working
-            answer["message"] = f"The figure could not be drawn ({type(error).__name__}: {error})."
+            text = "The figure could not be drawn ({kind}: {error})."
+            answer["message"] = say(text, kind=type(error).__name__, error=error)
         self.send(answer, pictures)
 
 
@@ -65,8 +68,11 @@ def _default(draw: Callable, name: str, values: list):
     parameter = inspect.signature(draw).parameters.get(name)
     if parameter is None or parameter.default not in values:
         raise CourseError(
-            f"a slider for {name} with the values {values} was given, but {draw.__name__} needs a parameter of this "
-            f"name with one of the values as its default; write for example def {draw.__name__}({name}={values[0]})."
+            say(
+                "a slider for {name} with the values {values} was given, but {draw} needs a parameter of this name "
+                "with one of the values as its default; write for example def {draw}({name}={first}).",
+                **{"name": name, "values": values, "draw": draw.__name__, "first": values[0]},
+            )
         )
     return parameter.default
 

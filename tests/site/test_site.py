@@ -233,3 +233,15 @@ def test_the_sites_model_reads_as_many_digits_as_it_says():
     said = {prop.key: prop.value for prop in onnx.load(model).metadata_props}
     assert abs(correct - int(said["test images read right"].split()[0])) <= 2  # rounding differs between processors
     assert 9620 <= correct <= 9780
+
+
+def test_alt_texts_are_those_of_the_sites_language(monkeypatch):
+    from docutils import nodes, utils
+
+    monkeypatch.syspath_prepend(ROOT / "docs" / "extensions")
+    chapter_pages = importlib.import_module("chapter_pages")
+    monkeypatch.setattr(chapter_pages, "say", lambda text: {"A curve": "Eine Kurve"}.get(text, text))
+    document = utils.new_document("page")
+    document += [nodes.image(uri="a.png", alt="A curve"), nodes.image(uri="b.png")]
+    chapter_pages.translate_alt_texts(None, document)
+    assert [image.get("alt") for image in document.findall(nodes.image)] == ["Eine Kurve", None]

@@ -36,6 +36,7 @@ SYSTEM = (  # of /dev no more than this: /dev/shm and /dev/pts hold other progra
     *("/usr", "/lib", "/lib64", "/dev/urandom", "/dev/zero", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices"),
     *("/System", "/Library", "/opt/homebrew"),
 )
+PYTHON = (*SYSTEM, sys.prefix, sys.base_prefix)
 
 
 @dataclass
@@ -158,7 +159,7 @@ class Court:
         options = {
             "imports": [line for line in dict.fromkeys(imports) if line.startswith(("import", "from"))],
             "folder": str(room / "work"),
-            "readable": [*SYSTEM, sys.prefix, sys.base_prefix, str(room), str(COURSE / "data")],
+            "readable": [*PYTHON, str(room), str(COURSE / "data")],
             "hidden": [str(COURSE), str(COURSE / "tools")],
         }
         self.control, other = socket.socketpair()
@@ -217,7 +218,7 @@ class Court:
         if not process:
             self.control.close()
             os.close(receiver)
-            _be_the_judge(answer, stream, seconds, sender)
+            _be_the_judge(answer, stream, seconds, sender, Path(self.folder.name))
         stream.close()
         os.close(sender)
         work = Path(self.folder.name, "work", str(sandbox))
@@ -232,13 +233,14 @@ def _environment(room: Path) -> dict[str, str]:
     return known | {name: str(path) for name, path in own.items()} | threads
 
 
-def _be_the_judge(answer: Answer, stream: socket.socket, seconds: float, sender: int) -> None:
+def _be_the_judge(answer: Answer, stream: socket.socket, seconds: float, sender: int, room: Path) -> None:
     """Judge in the fork of this process, send state and reason, and end. Never returns."""
     found = NOT_YET, "the checker could not judge this answer: look at it by hand."
     try:
         from grading import walls  # not on Windows, where grading says so in a sentence
 
-        walls.limit_memory()  # an answer may send what takes a lot of it
+        tempfile.tempdir = tempfile.mkdtemp(dir=room)
+        walls.enclose(Path(tempfile.tempdir), [*PYTHON, str(COURSE)])  # an answer may send what takes a lot of memory
         with open(os.devnull, "w") as null, contextlib.redirect_stdout(null), contextlib.redirect_stderr(null):
             found = judged(answer, stream, seconds)
     finally:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from grading import submissions
 from grading.likeness import Pair
+from mnist_helpers._support.catalogue import say
 from mnist_helpers.exercises.core import CORRECT
 
 STYLE = """
@@ -98,5 +99,5 @@ def _hints(row: Row) -> str:
     if row.state == CORRECT or not row.exercise:
         return ""
     hints = getattr(submissions.exercises_of(row.chapter), row.exercise).hint_texts
-    items = "".join(f"<li>{html.escape(hint)}</li>" for hint in hints)
+    items = "".join(f"<li>{html.escape(say(hint))}</li>" for hint in hints)
     return f"<details><summary>Hints</summary><ol>{items}</ol></details>"

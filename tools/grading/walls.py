@@ -95,6 +95,18 @@ def limit() -> None:
         resource.setrlimit(kind, (most, most))
 
 
+def enclose(work: Path, readable: list[str]) -> None:
+    """Keep the process of a checker from network and files, where the kernel can.
+
+    Checkers are trusted, but two of them open a file that an answer wrote. So should native code be deceived by that
+    file, it reaches nothing. They may read below `readable`, and write below `work`.
+    """
+    limit()
+    if sys.platform == "linux":  # not its own processes: a process that asked for that can start no threads
+        any(_libc().unshare(flags) == 0 for flags in (USER | NETWORK, NETWORK))
+    _restrict_files(work, readable)
+
+
 def close(work: Path, readable: list[str]) -> None:
     """Allow reading below `readable` and writing below `work`, and no processes, sockets or signals."""
     _restrict_files(work, readable)
