@@ -11,7 +11,7 @@ export ORT_DISABLE_TELEMETRY := 1
 # Linux without a display: print the URL, and start no text browser in the terminal
 NO_BROWSER := $(if $(filter Linux,$(shell uname -s)),$(if $(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser))
 
-.PHONY: help lab doctor bench results best clean
+.PHONY: help lab doctor restore bench results best clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,9 @@ lab: .venv/.installed  ## open the course in JupyterLab
 
 doctor:  ## check the installation; each problem comes with the command that solves it
 	@if [ -x $(PY) ]; then $(PY) -m mnist_helpers.doctor; else $(PYTHON) -m mnist_helpers.doctor; fi
+
+restore:  ## bring the original notebook of a chapter back, and keep yours in work/: make restore CHAPTER=02
+	@if [ -x $(PY) ]; then $(PY) -m mnist_helpers.restore $(CHAPTER); else $(PYTHON) -m mnist_helpers.restore $(CHAPTER); fi
 
 bench: .venv/.installed  ## time the training code and several processes against the report's code (four minutes)
 	$(PY) benchmarks/speed.py
@@ -35,7 +38,7 @@ results: .venv/.installed  ## train with several seeds what chapters 04, 06 and 
 best: .venv/.installed  ## train chapter 07's long recipe with several seeds, and test it (up to an hour)
 	$(PY) benchmarks/best.py
 
-clean:  ## remove .venv and what the commands wrote; your progress in the exercises stays
+clean:  ## remove .venv and what the commands wrote; your progress in the exercises and your notebooks stay
 	rm -rf .venv $(MADE)
 	@[ ! -d artifacts ] || find artifacts -mindepth 1 -depth ! -path artifacts/progress.json -delete
 
