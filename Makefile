@@ -7,6 +7,9 @@ export IPYTHONDIR := $(CURDIR)/.venv/ipython
 export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export ORT_DISABLE_TELEMETRY := 1
+# ... and no packages of another Python, which Anaconda or ROS may name
+unexport PYTHONHOME PYTHONPATH
+export PIP_USER := 0
 
 # Linux without a display: print the URL, and start no text browser in the terminal
 NO_BROWSER := $(if $(filter Linux,$(shell uname -s)),$(if $(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser))
@@ -47,9 +50,11 @@ clean:  ## remove .venv and what the commands wrote; your progress in the exerci
 	@$(PYTHON) -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null || { \
 		echo "$(PYTHON) is not there, is not Python 3.11 to 3.14, or lacks venv (Debian: apt install python3-venv);" \
 			"to use another one: make PYTHON=python3.12"; exit 1; }
-	@echo "Installing into .venv: several minutes the first time, some GB on Linux"
+	@$(PYTHON) -m mnist_helpers.doctor --before-install
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
-	$(PY) -m pip install -c constraints.txt -e .
+	@$(PY) -m pip install -c constraints.txt -e . || { \
+		echo "The installation stopped, for the reason that pip gives above; once it is mended (no network, or a proxy:" \
+			"set HTTPS_PROXY), type the command again, or see docs/install.md"; exit 1; }
 	@$(PY) -c 'import matplotlib.font_manager'
 	@touch $@
 

@@ -30,7 +30,7 @@ from mnist_helpers.restore import ORIGINALS
 HANDED_OUT = [
     *("LICENSE", "constraints.txt", "environment.yml", "pyproject.toml"),
     *("benchmarks", "data", "mnist_helpers", "models", "notebooks"),
-    *("docs/draw.md", "docs/model_card.md"),  # chapters link to them
+    *("docs/draw.md", "docs/install.md", "docs/model_card.md"),  # chapters link to them
     *("tools/jupyterlab_config.json", "tools/jupyterlab_overrides.json"),  # installed with the package
     "tools/train_model.py",  # benchmarks/deployment.py imports it
 ]
