@@ -99,7 +99,8 @@ def main(arguments: list[str] | None = None) -> int:
     escape_unencodable()
     try:
         if not options.chapter:
-            raise CourseError(f"no chapter was given; choose one of {', '.join(originals(COURSE))}.")
+            names = ", ".join(originals(COURSE))
+            raise CourseError(f"no chapter was given; choose one of {names}, as in `make restore CHAPTER=02`.")
         print(restore(options.chapter))
     except (CourseError, OSError) as error:
         print(error, file=sys.stderr)
