@@ -7,11 +7,14 @@ export IPYTHONDIR := $(CURDIR)/.venv/ipython
 export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export ORT_DISABLE_TELEMETRY := 1
+# ... and no packages of another Python, which Anaconda or ROS may name
+unexport PYTHONHOME PYTHONPATH
+export PIP_USER := 0
 
 # Linux without a display: print the URL, and start no text browser in the terminal
 NO_BROWSER := $(if $(filter Linux,$(shell uname -s)),$(if $(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser))
 
-.PHONY: help lab doctor bench results best clean
+.PHONY: help lab doctor restore bench results best clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +25,9 @@ lab: .venv/.installed  ## open the course in JupyterLab
 
 doctor:  ## check the installation; each problem comes with the command that solves it
 	@if [ -x $(PY) ]; then $(PY) -m mnist_helpers.doctor; else $(PYTHON) -m mnist_helpers.doctor; fi
+
+restore:  ## bring the original notebook of a chapter back, and keep yours in work/: make restore CHAPTER=02
+	@if [ -x $(PY) ]; then $(PY) -m mnist_helpers.restore $(CHAPTER); else $(PYTHON) -m mnist_helpers.restore $(CHAPTER); fi
 
 bench: .venv/.installed  ## time the training code and several processes against the report's code (four minutes)
 	$(PY) benchmarks/speed.py
@@ -35,7 +41,7 @@ results: .venv/.installed  ## train with several seeds what chapters 04, 06 and 
 best: .venv/.installed  ## train chapter 07's long recipe with several seeds, and test it (up to an hour)
 	$(PY) benchmarks/best.py
 
-clean:  ## remove .venv and what the commands wrote; your progress in the exercises stays
+clean:  ## remove .venv and what the commands wrote; your progress in the exercises and your notebooks stay
 	rm -rf .venv $(MADE)
 	@[ ! -d artifacts ] || find artifacts -mindepth 1 -depth ! -path artifacts/progress.json -delete
 
@@ -44,9 +50,11 @@ clean:  ## remove .venv and what the commands wrote; your progress in the exerci
 	@$(PYTHON) -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null || { \
 		echo "$(PYTHON) is not there, is not Python 3.11 to 3.14, or lacks venv (Debian: apt install python3-venv);" \
 			"to use another one: make PYTHON=python3.12"; exit 1; }
-	@echo "Installing into .venv: several minutes the first time, some GB on Linux"
+	@$(PYTHON) -m mnist_helpers.doctor --before-install
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
-	$(PY) -m pip install -c constraints.txt -e .
+	@$(PY) -m pip install -c constraints.txt -e . || { \
+		echo "The installation stopped, for the reason that pip gives above; once it is mended (no network, or a proxy:" \
+			"set HTTPS_PROXY), type the command again, or see docs/install.md"; exit 1; }
 	@$(PY) -c 'import matplotlib.font_manager'
 	@touch $@
 

@@ -23,7 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mnist_helpers import data
 from mnist_helpers.recipes import RECIPES
-from mnist_helpers.trainer.distributed import ProcessGroup, start
+from mnist_helpers.trainer.distributed import ProcessGroup, process_variables, start
 from mnist_helpers.trainer.run import Run
 
 BATCHES = {64: 120, 128: 80, 512: 24}  # global batch size: steps per measurement
@@ -89,10 +89,15 @@ def table(results: dict[str, dict[str, float]]) -> str:
 
 
 def main():
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", __file__]
-    job = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True)
-    job.check_returncode()
-    results = {batch: summary(seconds) for batch, seconds in json.loads(job.stdout).items()}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    first, second = (
+        subprocess.Popen([sys.executable, __file__], env=environment | own, stdout=subprocess.PIPE, text=True)
+        for own in process_variables(2)
+    )
+    said, _ = first.communicate()
+    if first.returncode or second.wait():
+        sys.exit("One of the two processes failed, as it says above; nothing was written.")
+    results = {batch: summary(seconds) for batch, seconds in json.loads(said).items()}
     print(table(results))
     print("written:", results_file.write_results("processes", recipe="good", rounds=ROUNDS, times_faster=results))
 

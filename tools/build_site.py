@@ -61,9 +61,9 @@ def read_executed(path: Path) -> nbformat.NotebookNode:
     try:
         notebook = nbformat.read(path, as_version=4)
     except FileNotFoundError:
-        raise CourseError(f"{path} is missing; restore it with `git checkout notebooks`.") from None
+        raise CourseError(f"{path} is missing; restore it with `make restore CHAPTER={path.name[:2]}`.") from None
     except Exception:  # nbformat raises many types for an invalid notebook
-        raise CourseError(f"{path} is no notebook; restore it with `git checkout notebooks`.") from None
+        raise CourseError(f"{path} is no notebook; restore it with `make restore CHAPTER={path.name[:2]}`.") from None
     if any(cell.source and cell.execution_count is None for cell in notebook.cells if cell.cell_type == "code"):
         raise CourseError(f"{path} has cells that were not run, so that results are missing; run it with `make run`.")
     return notebook
@@ -135,7 +135,8 @@ def installed(file: Path) -> Path:
 def copy(source: Path, folder: Path) -> None:
     """Copy a file into `folder`. Raises CourseError if it is missing."""
     if not source.is_file():
-        raise CourseError(f"{source} is missing, so the site cannot be built; restore it with `git checkout .`.")
+        remedy = f"restore it with `git checkout -- {source}`"
+        raise CourseError(f"{source} is missing, so the site cannot be built; {remedy}.")
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, folder / source.name)
 

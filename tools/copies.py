@@ -25,11 +25,12 @@ from mnist_helpers import CourseError
 from mnist_helpers._support.atomic_files import atomic_write
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.exercises.core import CORRECT
+from mnist_helpers.restore import ORIGINALS
 
 HANDED_OUT = [
     *("LICENSE", "constraints.txt", "environment.yml", "pyproject.toml"),
     *("benchmarks", "data", "mnist_helpers", "models", "notebooks"),
-    *("docs/draw.md", "docs/model_card.md"),  # chapters link to them
+    *("docs/draw.md", "docs/install.md", "docs/model_card.md"),  # chapters link to them
     *("tools/jupyterlab_config.json", "tools/jupyterlab_overrides.json"),  # installed with the package
     "tools/train_model.py",  # benchmarks/deployment.py imports it
 ]
@@ -43,7 +44,8 @@ def handout(target: Path, chapters: tuple[str, ...] = ()) -> None:
     """Write the students' copy of the course, or of these chapters, to `target` and its zip, in place of older ones."""
     with atomic_folder(target, mark="mnist_helpers/__init__.py") as folder:
         fill_handout(folder, chapters)
-    write_zip(target)
+    files = sorted(path for path in target.rglob("*") if path.is_file())
+    write_zip(target.with_name(f"{target.name}.zip"), files, target.parent)
 
 
 def fill_handout(target: Path, chapters: tuple[str, ...] = ()) -> None:
@@ -67,6 +69,7 @@ def fill_handout(target: Path, chapters: tuple[str, ...] = ()) -> None:
         path.write_text(without_solutions(path.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
     if chapters:
         leave_out_others(target, chapters)
+    write_zip(target / ORIGINALS, sorted((target / "notebooks").glob("*.ipynb")), target)
 
 
 def leave_out_others(target: Path, chapters: tuple[str, ...]) -> None:
@@ -99,14 +102,11 @@ def without_links(text: str, kept: list[str]) -> str:
     return re.sub(r"\[([^\]]*)\]\((?:[\w./]*/)?(\d\d_\w+\.ipynb)[^)]*\)", words, text)
 
 
-def write_zip(folder: Path) -> None:
-    """Write the folder's files to a zip beside it, the same bytes each time."""
-    with (
-        atomic_write(folder.with_name(f"{folder.name}.zip")) as file,
-        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
-    ):
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            entry = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}")
+def write_zip(target: Path, files: list[Path], folder: Path) -> None:
+    """Write files to a zip, under their paths in `folder`; the same bytes each time."""
+    with atomic_write(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in files:
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix())
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
             archive.writestr(entry, path.read_bytes())
 

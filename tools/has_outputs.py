@@ -15,7 +15,7 @@ def finding(path: Path) -> str | None:
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return f"{path} is no notebook ({type(error).__name__}); `git checkout -- {path}` restores it."
+        return f"{path} is no notebook ({type(error).__name__}); `make restore CHAPTER={path.name[:2]}` restores it."
     code = [cell for cell in cells if cell["cell_type"] == "code" and cell["source"]]
     counts = [cell["execution_count"] for cell in code]
     if None in counts:

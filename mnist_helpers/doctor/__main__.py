@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mnist_helpers._support.terminal import escape_unencodable
-from mnist_helpers.doctor import checks, facts, probes
+from mnist_helpers.doctor import before_install, checks, facts, probes
 from mnist_helpers.doctor.checks import Finding
 
 
@@ -37,13 +37,23 @@ def attempt(check: Callable[..., Iterator[Finding]], *arguments: dict[str, Any])
         yield Finding("fail", check.__name__[6:], f"the check stopped with {type(error).__name__}: {error}")
 
 
+def announce_installation() -> int:
+    """Say how much is installed, or what would stop it; return the exit code."""
+    problem = before_install.problem()
+    print(problem or before_install.announcement(), file=sys.stderr if problem else sys.stdout)
+    return 1 if problem else 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print the findings, and return the exit code."""
     description = "Check this installation, and name the commands that mend it. Exit code 1: a check failed."
     parser = argparse.ArgumentParser(prog="python -m mnist_helpers.doctor", description=description)
     parser.add_argument("--json", action="store_true", help="print one JSON object, for an issue report")
+    parser.add_argument("--before-install", action="store_true", help="say how much is installed, and if there is room")
     options = parser.parse_args(arguments)
     escape_unencodable()
+    if options.before_install:
+        return announce_installation()
     findings: list[Finding] = []
     answers: dict[str, dict[str, Any]] = {}
     for finding in examine(answers):

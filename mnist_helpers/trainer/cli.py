@@ -81,8 +81,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def command_line(arguments: list[str]) -> str:
     """Return the command as the user gave it."""
-    size = os.environ.get("WORLD_SIZE", "1")
-    program = f"torchrun --standalone --nproc-per-node={size}" if size != "1" else "python"
+    by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+    program = f"torchrun --standalone --nproc-per-node={os.environ['WORLD_SIZE']}" if by_torchrun else "python"
     return shlex.join([*program.split(), "-m", "mnist_helpers.train", *arguments])
 
 

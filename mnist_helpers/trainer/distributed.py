@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -80,6 +81,20 @@ class ProcessGroup:
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         with self.translate_lost_peer():
             return DistributedDataParallel(model)
+
+
+def process_variables(size: int) -> list[dict[str, str]]:
+    """Return the environment variables that connect `size` processes of this machine, for each of them.
+
+    They start a run without torchrun, which does not work on Windows: there, PyTorch is built without libuv, for which
+    torchrun asks (as of torch 2.14).
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
+    shared["LOCAL_WORLD_SIZE"] = str(size)
+    return [shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(size)]
 
 
 def start(device_name: str) -> tuple[ProcessGroup, torch.device]:

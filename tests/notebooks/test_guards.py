@@ -7,6 +7,7 @@ import base64
 import copy
 import inspect
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -118,8 +119,10 @@ def run_nbval(folder, notebooks):
     for name, notebook in notebooks.items():
         (folder / name).mkdir()
         nbformat.write(notebook, folder / name / "small.ipynb")
-    command = "-m pytest --nbval --nbval-current-env -rA -p no:cacheprovider --color=no -c /dev/null --rootdir ."
-    run = subprocess.run([sys.executable, *command.split(), *notebooks], cwd=folder, capture_output=True, text=True)
+    command = "-m pytest --nbval --nbval-current-env -rA -p no:cacheprovider --color=no --rootdir . -c"
+    run = subprocess.run(
+        [sys.executable, *command.split(), os.devnull, *notebooks], cwd=folder, capture_output=True, text=True
+    )
     verdicts = re.findall(r"^(PASSED|FAILED) (\w+)/small.ipynb::Cell (\d+)", run.stdout, re.M)
     return {(name, list(SOURCES)[int(number)]): verdict for verdict, name, number in verdicts}, run.stdout
 

@@ -13,7 +13,7 @@ CHAPTERS = {  # missing ones fail, new ones join
     *("08_speed", "09_deployment", "10_pictures"),
 }
 # Not among them: the model card, which is generated and compared with its sources, and the years of the licences
-PAGES = ["README", "CONTRIBUTING", "docs/index", "docs/draw", "docs/glossary", "docs/instructors"]
+PAGES = ["README", "CONTRIBUTING", "docs/index", "docs/draw", "docs/glossary", "docs/install", "docs/instructors"]
 NAMES = sorted(CHAPTERS | {path.stem for path in notebook_checks.FOLDER.glob("*.ipynb")})
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from mnist_helpers._support.paths import COURSE, PACKAGE
 
-COMMANDS = {"train"}  # nothing to import: what a command starts with
+COMMANDS = {"train", "restore"}  # nothing to import: what a command starts with
 
 spec = importlib.util.spec_from_file_location("api_docstrings", COURSE / "docs" / "extensions" / "api_docstrings.py")
 api_docstrings = importlib.util.module_from_spec(spec)

@@ -4,6 +4,7 @@ import ast
 import filecmp
 import importlib
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,7 +13,7 @@ import copies
 import nbformat
 import pytest
 
-from mnist_helpers import CourseError
+from mnist_helpers import CourseError, restore
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.exercises.core import CORRECT, Card
 from tests.exercises.mutants import CHAPTERS
@@ -80,6 +81,17 @@ def some_chapters(tmp_path_factory):
     target = tmp_path_factory.mktemp("copies") / "handout"
     copies.handout(target, ("02", "03"))
     return target
+
+
+def test_a_chapter_comes_back_as_it_was_handed_out(some_chapters, tmp_path):
+    for name in ("notebooks", "tools"):
+        shutil.copytree(some_chapters / name, tmp_path / name)
+    (tmp_path / "notebooks" / "02_network.ipynb").write_text("mine")
+    restore.restore("02", tmp_path)
+    for path in (some_chapters / "notebooks").glob("*.ipynb"):
+        assert (tmp_path / "notebooks" / path.name).read_bytes() == path.read_bytes()
+    with pytest.raises(CourseError, match="choose one of 02, 03"):
+        restore.restore("01", tmp_path)
 
 
 def test_a_handout_of_some_chapters_has_no_link_to_the_others(some_chapters):

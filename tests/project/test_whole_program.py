@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from mnist_helpers._support.paths import DATA, NOTEBOOKS
+from tests.support.links import make_link
 from tests.support.sources import imported_modules
 
 PROGRAM, REPORT = NOTEBOOKS / "whole_program.py", NOTEBOOKS / "report_program.txt"
@@ -35,7 +36,7 @@ def test_every_flaw_that_is_marked_is_marked_where_it_is_mended():
 
 @pytest.mark.integration
 def test_it_runs_where_there_is_no_network_and_gets_about_97_percent(tmp_path, without_network):
-    (tmp_path / "data").symlink_to(DATA)
+    make_link(tmp_path / "data", DATA)
     command = [*without_network, sys.executable, str(PROGRAM)]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert run.returncode == 0, run.stderr

@@ -35,6 +35,26 @@ except CourseError as error:
     print(error)
 print(path.read_bytes() == b"as it was", [file.name for file in path.parent.iterdir()])
 """
+BEFORE_RESTORE = """
+import zipfile
+from pathlib import Path
+course = Path(sys.argv[1])
+for name in ("notebooks", "tools"):
+    (course / name).mkdir()
+with zipfile.ZipFile(course / "tools" / "originals.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+    archive.writestr("notebooks/02_network.ipynb", b"original")
+(course / "notebooks" / "02_network.ipynb").write_bytes(b"mine " * 40_000)
+"""
+RESTORE = """
+from pathlib import Path
+from mnist_helpers import CourseError, restore
+course = Path(sys.argv[1])
+try:
+    restore.restore("02", course)
+except CourseError as error:
+    print(error)
+print((course / "notebooks" / "02_network.ipynb").read_bytes() == b"mine " * 40_000, list((course / "work").glob("*")))
+"""
 BEFORE_SITE = """
 from pathlib import Path
 site = Path(sys.argv[1]) / "site"
@@ -106,6 +126,13 @@ def test_an_export_leaves_the_file_that_was_there(faults, words, on_small_disk):
     done = on_small_disk(BEFORE_EXPORT, *faults, EXPORT)
     assert "cannot be written" in done.stdout and words in done.stdout
     assert "True ['digits.onnx']" in done.stdout
+
+
+@pytest.mark.parametrize("faults, words", FAULTS)
+def test_a_notebook_that_cannot_be_kept_is_not_replaced_by_its_original(faults, words, on_small_disk):
+    done = on_small_disk(BEFORE_RESTORE, *faults, RESTORE)
+    assert "cannot be written" in done.stdout and words in done.stdout
+    assert "True []" in done.stdout and not done.stderr
 
 
 @pytest.mark.parametrize("faults, words", FAULTS)

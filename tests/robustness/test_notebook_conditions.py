@@ -94,6 +94,8 @@ def test_all_that_use_files_run_whatever_lies_in_their_place(damage, used_course
 
 def stop_at(client, cell, fraction):
     """Press stop when the cell's progress bar has come so far."""
+    if os.name == "nt":
+        pytest.skip("Windows sends Ctrl+C to all processes of a console.")
     while not any(float(value) >= fraction for value in re.findall(r'progress value="([\d.]+)"', str(cell.outputs))):
         time.sleep(0.05)
     os.kill(client.km.provisioner.pid, signal.SIGINT)

@@ -11,6 +11,7 @@ import serve_site
 from PIL import Image
 
 from mnist_helpers._support.paths import COURSE as ROOT
+from tests.support.links import make_link
 
 pytest.importorskip("sphinx", reason="Sphinx is not installed (`make test` installs it), so the site is not tested.")
 
@@ -98,7 +99,7 @@ def folder(tmp_path):
     (tmp_path / "site" / "index.html").write_text("seven " * 1000)
     (tmp_path / "site" / "a.webp").write_bytes(b"picture")
     (tmp_path / "secret.html").write_text("secret")
-    (tmp_path / "site" / "out.html").symlink_to(tmp_path / "secret.html")
+    make_link(tmp_path / "site" / "out.html", tmp_path / "secret.html")
     return tmp_path / "site"
 
 

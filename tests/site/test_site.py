@@ -125,7 +125,7 @@ def write_bad_link(course):
 
 BAD = {
     "a missing notebook": (lambda c: (c / "notebooks" / "02_network.ipynb").unlink(), ["02_network.ipynb is missing"]),
-    "a torn notebook": (damage_notebook, ["04_training.ipynb is no notebook", "git checkout"]),
+    "a torn notebook": (damage_notebook, ["04_training.ipynb is no notebook", "make restore CHAPTER=04"]),
     "a notebook that was not run": (clear_notebook, ["04_training.ipynb has cells that were not run", "make run"]),
     "a missing model": (
         lambda c: (c / "models" / "report_net.onnx").unlink(),

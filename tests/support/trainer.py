@@ -13,6 +13,7 @@ import torch
 from mnist_helpers import data
 from mnist_helpers.trainer import cli as train
 from mnist_helpers.trainer import output_folder, run_checkpoint
+from mnist_helpers.trainer.distributed import process_variables
 from mnist_helpers.training import seed_all
 from tests.support import small_train
 
@@ -48,10 +49,22 @@ def contents(folder):
 
 def start_two(folder, *options, restarts=0, **choices):
     """Start the command on two processes; returns torchrun's process."""
+    if os.name == "nt":
+        pytest.skip("PyTorch for Windows has no libuv, for which torchrun asks.")
     program = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     program.append(f"--max-restarts={restarts}")
-    arguments = [*program, small_train.__file__, *command(folder, *options, **choices)]
-    environment = {**os.environ, "PYTHONPATH": str(data.ROOT.parent), "OMP_NUM_THREADS": "1"}
+    return start([*program, small_train.__file__, *command(folder, *options, **choices)])
+
+
+def start_two_without_torchrun(folder, *options, **choices):
+    """Start the command as two processes, with the store that PyTorch for Windows has; returns both."""
+    arguments = [sys.executable, small_train.__file__, *command(folder, *options, **choices)]
+    return [start(arguments, USE_LIBUV="0", **own) for own in process_variables(2)]
+
+
+def start(arguments, **variables):
+    """Start a program of the course's with one thread and its outputs caught."""
+    environment = os.environ | {"PYTHONPATH": str(data.ROOT.parent), "OMP_NUM_THREADS": "1"} | variables
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(arguments, env=environment, **pipes)
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import threading
 from dataclasses import replace
 from functools import partial
@@ -26,7 +27,7 @@ from mnist_helpers.trainer.distributed import (
 )
 from mnist_helpers.trainer.run import Run
 from mnist_helpers.training import seed_all
-from tests.support.trainer import assert_refused, assert_same, command, start_two, state_of
+from tests.support.trainer import assert_refused, assert_same, command, start_two, start_two_without_torchrun, state_of
 
 # several processes: their part of a step, in one
 
@@ -185,6 +186,21 @@ def test_two_processes_do_what_one_does(tmp_path):
     assert_same(two["random_state"], one["random_state"])  # as many numbers were drawn
     result = json.loads((tmp_path / "two/result.json").read_text())
     assert result["made_with"]["processes"] == 2 and "--nproc-per-node=2" in result["made_with"]["command"]
+
+
+@pytest.mark.integration
+def test_two_processes_do_the_same_without_torchrun(tmp_path):
+    """As on Windows: the variables set by hand, and the store without libuv."""
+    torchruns = start_two(tmp_path / "torchrun", epochs=1) if os.name != "nt" else None
+    first, second = start_two_without_torchrun(tmp_path / "two", epochs=1)
+    (said, errors), (silent, more_errors) = first.communicate(timeout=300), second.communicate(timeout=300)
+    assert (first.returncode, second.returncode) == (0, 0), errors + more_errors
+    assert "epoch 1 of 1" in said and silent == ""
+    result = json.loads((tmp_path / "two/result.json").read_text())
+    assert result["made_with"]["processes"] == 2 and "torchrun" not in result["made_with"]["command"]
+    if torchruns:
+        torchruns.communicate(timeout=300)
+        assert_same(state_of(tmp_path / "two"), state_of(tmp_path / "torchrun"))
 
 
 CLOSED = RuntimeError("[../third_party/gloo/gloo/transport/tcp/pair.cc:561] Connection closed by peer")
