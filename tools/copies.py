@@ -35,7 +35,7 @@ HANDED_OUT = [
 ]
 STUDENTS_README = "tools/handout/README.md"
 MAKEFILE_ENDS = "\n# For authors and instructors"  # in the Makefile: what follows needs tools and tests
-MADE_BY_COMMANDS = ("__pycache__", "*-ubyte", ".ipynb_checkpoints", "*.egg-info")
+MADE_BY_COMMANDS = ("__pycache__", "*-ubyte", ".ipynb_checkpoints", ".ruff_cache", "*.egg-info")
 NO_SOLUTION = '    """Your instructor has the solution."""'
 
 
@@ -43,7 +43,8 @@ def handout(target: Path, chapters: tuple[str, ...] = ()) -> None:
     """Write the students' copy of the course, or of these chapters, to `target` and its zip, in place of older ones."""
     with atomic_folder(target, mark="mnist_helpers/__init__.py") as folder:
         fill_handout(folder, chapters)
-    write_zip(target)
+    files = sorted(path for path in target.rglob("*") if path.is_file())
+    write_zip(target.with_name(f"{target.name}.zip"), files, target.parent)
 
 
 def fill_handout(target: Path, chapters: tuple[str, ...] = ()) -> None:
@@ -99,14 +100,11 @@ def without_links(text: str, kept: list[str]) -> str:
     return re.sub(r"\[([^\]]*)\]\((?:[\w./]*/)?(\d\d_\w+\.ipynb)[^)]*\)", words, text)
 
 
-def write_zip(folder: Path) -> None:
-    """Write the folder's files to a zip beside it, the same bytes each time."""
-    with (
-        atomic_write(folder.with_name(f"{folder.name}.zip")) as file,
-        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
-    ):
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            entry = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}")
+def write_zip(target: Path, files: list[Path], folder: Path) -> None:
+    """Write files to a zip, under their paths in `folder`; the same bytes each time."""
+    with atomic_write(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in files:
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix())
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
             archive.writestr(entry, path.read_bytes())
 
