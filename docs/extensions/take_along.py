@@ -43,10 +43,7 @@ def services(config, chapter: str) -> dict[str, str]:
 
 
 def describe_ways(app, config) -> None:
-    """Define what the page "Run it yourself" says of the downloads, the repository and the two services.
-
-    The tags `repository` and `services` are set where there are such; without them, their parts are left out.
-    """
+    """Define what the page "Run it yourself" says of the downloads, the repository and the two services."""
     source = Path(app.srcdir)
     chapters = sorted(path.stem for path in (source / "notebooks").glob("*.ipynb"))
     zips = {chapter: f"{DOWNLOADS}/{chapter}.zip" for chapter in chapters}
@@ -58,10 +55,17 @@ def describe_ways(app, config) -> None:
     for name in ("Colab", "Binder"):
         addresses = {chapter: services(config, chapter).get(name, "") for chapter in chapters}
         known[f"{name.lower()}_links"] = numbers(addresses, f"in {name}")
-    for tag, found in {"repository": config.course_repository, "services": services(config, "")}.items():
-        if found:
-            app.tags.add(tag)
     config.myst_substitutions = config.myst_substitutions | known
+
+
+def leave_out_unknown(app, docname: str, source: list[str]) -> None:
+    """Take the parts `:::{only} repository` and `:::{only} services` from a page, unless there are such.
+
+    Sphinx's own directive `only` would let a section with a heading through.
+    """
+    known = {"repository": app.config.course_repository, "services": services(app.config, "")}
+    pattern = re.compile(r"^:::\{only\} (repository|services)\n(.*?)^:::\n", re.M | re.S)
+    source[0] = pattern.sub(lambda part: part[2] if known[part[1]] else "", source[0])
 
 
 def numbers(addresses: dict[str, str], what: str) -> str:
@@ -74,4 +78,5 @@ def setup(app):
     app.add_config_value("course_repository", "", "env", str)  # tools/build_site.py reads it from pyproject.toml
     app.add_post_transform(TakeAlong)
     app.connect("config-inited", describe_ways, priority=100)  # before MyST reads the substitutions
+    app.connect("source-read", leave_out_unknown)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
