@@ -11,7 +11,9 @@ author = "the course's authors"
 language = "en"
 extensions = [
     *("myst_nb", "sphinx_design", "sphinx_copybutton", "sphinx.ext.autodoc"),
-    *("api_docstrings", "chapter_pages", "glossary_links", "light_pages", "mathml"),  # in docs/extensions
+    # in docs/extensions
+    *("api_docstrings", "chapter_pages", "glossary_links", "light_pages"),
+    *("link_previews", "mathml", "take_along"),
 ]
 exclude_patterns = ["_static", "extensions", "node_modules"]
 
@@ -49,7 +51,7 @@ html_title = "From pixels to a network"
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
-html_css_files = ["site.css", "live.css"]
+html_css_files = ["site.css", "live.css", "take_along.css"]
 html_js_files = ["site.js"]
 html_sourcelink_suffix = ""
 html_domain_indices = False  # the general index has the helpers too

@@ -88,7 +88,7 @@ def run_onnx(path: Path, images: torch.Tensor) -> torch.Tensor:
     data.check_batch(images)
     session = onnx_file.open_session(path)
     try:
-        (log_probs,) = session.run(["log_probs"], {"images": images.cpu().numpy()})
+        log_probs = onnx_file.run_in_batches(session, "images", images.cpu().numpy())
     except Exception as error:  # onnxruntime's own types, or ValueError for an unknown input name
         reason = type(error).__name__
         raise CourseError(

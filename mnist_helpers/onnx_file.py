@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
+import numpy as np
 import onnx
 import onnxruntime
 from google.protobuf.message import Message
@@ -20,6 +21,7 @@ from mnist_helpers._support.regular_files import read_file
 
 Part = TypeVar("Part", bound=Message)
 LARGEST = 500_000_000  # bytes; the course's networks have less than 2,000,000
+BATCH = 1000  # images at a time, so that many images need no more memory than these
 
 
 def read_onnx(path: Path, digest: str | None = None) -> onnx.ModelProto:
@@ -107,3 +109,12 @@ def quantization() -> ModuleType:
     import onnxruntime.quantization.shape_inference
 
     return onnxruntime.quantization
+
+
+def run_in_batches(session: InferenceSession, name: str, images: np.ndarray) -> np.ndarray:
+    """Return the first output [N, ...] of a network for its input `name`, images [N, ...], 1,000 at a time.
+
+    Raises the errors of ONNX Runtime.
+    """
+    starts = range(0, max(len(images), 1), BATCH)  # no image at all is one batch, too
+    return np.concatenate([session.run(None, {name: images[start : start + BATCH]})[0] for start in starts])

@@ -134,7 +134,7 @@ class Reader:
                 "drawing.read_image, and turn a single image into a batch with image[None]."
             )
         try:
-            (found,) = self._session.run(None, {self._session.get_inputs()[0].name: images})
+            found = onnx_file.run_in_batches(self._session, self._session.get_inputs()[0].name, images)
             sums = found.sum(axis=1)
         except Exception:  # onnxruntime's own types, if the output does not have the declared shape
             sums = np.full(1, np.nan)

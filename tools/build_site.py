@@ -15,6 +15,8 @@ import sys
 from importlib.metadata import distribution
 from pathlib import Path
 
+import addresses
+import downloads
 import nbformat
 from folders import atomic_folder
 from readme_picture import stored_picture
@@ -91,6 +93,7 @@ def lay_out(root: Path, source: Path, for_instructors: bool) -> None:
     static = source / "_static"
     copy(root / "mnist_helpers" / "widgets" / "pad.js", static)
     write_networks(root, static / "models")
+    downloads.write(static / "downloads")
     for name in WITH_LICENCE:
         copy_licence(name, static / "licences" / name)
     (static / "pictures").mkdir()
@@ -155,10 +158,12 @@ def build(root: Path, node_modules: Path, output: Path, for_instructors: bool = 
     """
     with atomic_folder(output, mark="netron/index.html") as pages:
         source, doctrees = pages.with_name("source"), pages.with_name("doctrees")
+        known = addresses.configured(root)
         lay_out(root, source, for_instructors)
         library = installed(node_modules / MATHJAX)
         # -W: warnings are errors; -E and new doctrees: nothing is reused from another build
         options = ["-q", "-W", "--keep-going", "-E", "-d", str(doctrees), "-D", f"mathjax_library={library}"]
+        options += ["-D", f"html_baseurl={known.site}", "-D", f"course_repository={known.repository}"]
         if build_main([*options, str(source), str(pages)]):
             raise CourseError(
                 "Sphinx found the problems listed above; correct them in docs/ or notebooks/, then build again."

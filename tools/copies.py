@@ -36,7 +36,7 @@ HANDED_OUT = [
 ]
 STUDENTS_README = "tools/handout/README.md"
 MAKEFILE_ENDS = "\n# For authors and instructors"  # in the Makefile: what follows needs tools and tests
-MADE_BY_COMMANDS = ("__pycache__", "*-ubyte", ".ipynb_checkpoints", "*.egg-info")
+MADE_BY_COMMANDS = ("__pycache__", "*-ubyte", ".ipynb_checkpoints", ".ruff_cache", "*.egg-info")
 NO_SOLUTION = '    """Your instructor has the solution."""'
 
 

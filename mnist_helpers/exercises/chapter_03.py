@@ -429,10 +429,10 @@ class Batches:
 @functools.cache
 def some_images():
     """Return the pixels and labels of 20,000 training images in mixed order, and those of 10,000 others to judge by."""
-    images, labels = data.load("train")
-    pixels = images.flatten(1)
+    raw, labels = data.load_raw("train")
     order = torch.randperm(50_000, generator=torch.Generator().manual_seed(0))[:20_000]
-    return pixels[order], labels[order], pixels[50_000:].clone(), labels[50_000:]
+    pixels, others = (data.normalise(images).flatten(1) for images in (raw[order], raw[50_000:]))
+    return pixels, labels[order], others, labels[50_000:]
 
 
 def share_read(weight, bias):

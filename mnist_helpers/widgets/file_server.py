@@ -37,12 +37,13 @@ class FolderHandler(SimpleHTTPRequestHandler):
     """Answer GET and HEAD with the files of `directory`, without directory listings or links to files outside it."""
 
     timeout = SILENCE
+    hosts = OWN_NAME
 
     def parse_request(self):
         if not super().parse_request():
             return False
         names = self.headers.get_all("Host", [])
-        if len(names) == 1 and OWN_NAME.fullmatch(names[0].strip()):
+        if len(names) == 1 and self.hosts.fullmatch(names[0].strip()):
             return True
         self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
         return False

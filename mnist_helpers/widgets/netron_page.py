@@ -6,20 +6,25 @@ import re
 import shutil
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import netron
 from IPython.display import HTML
 
 from mnist_helpers import CourseError
+from mnist_helpers._support import colab
 from mnist_helpers._support.catalogue import say
 from mnist_helpers._support.regular_files import read_file
-from mnist_helpers.widgets.file_server import FolderHandler, FolderServer
+from mnist_helpers.widgets.file_server import OWN_NAME, FolderHandler, FolderServer
 
 PACKAGE = Path(netron.__file__).parent
 # Netron asks for consent unless it finds this cookie. Overriding document.cookie also prevents real cookies.
 COOKIE_SCRIPT = b'Object.defineProperty(document, "cookie", { get: () => "consent=1", set: () => {} });\n'
 # With this policy, the browser blocks all requests to other servers
 POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; frame-src 'none'"
+# Colab leads its visitor to the server under a name of its own. No browser runs on that machine, and its proxy lets in
+# nobody else.
+NAME_IN_COLAB = re.compile(r"[\w.:-]+")
 LARGEST = 500_000_000  # bytes of a model
 PRELOADED = [
     f"{kind}-metadata.json" for kind in ("onnx", "pytorch", "tflite")
@@ -74,6 +79,8 @@ def serve(model: Path) -> str:
     generated = pages | {"/model.onnx": Path(model).read_bytes}
 
     class Handler(FolderHandler):
+        hosts = NAME_IN_COLAB if colab.is_running() else OWN_NAME
+
         def do_GET(self):
             path = self.path.split("?")[0]
             if path not in generated:
@@ -88,8 +95,16 @@ def serve(model: Path) -> str:
     return f"http://127.0.0.1:{server.server_port}/"
 
 
-def show(model: Path, height: int = 500) -> HTML:
-    """Show the ONNX file `model` in Netron, in a frame of `height` pixels in the notebook."""
+def show(model: Path, height: int = 500) -> HTML | None:
+    """Show the ONNX file `model` in Netron, in a frame of `height` pixels in the notebook.
+
+    In Google Colab the frame leads through its proxy, as the browser runs on another machine than the kernel.
+    """
+    address = serve(model)
+    if colab.is_running():
+        from google.colab import output
+
+        return output.serve_kernel_port_as_iframe(urlsplit(address).port, path="/?url=model.onnx", height=str(height))
     title = html.escape(say("Netron showing {name}", name=Path(model).name))
-    frame = f'<iframe title="{title}" src="{serve(model)}?url=model.onnx" width="100%" height="{height}"></iframe>'
+    frame = f'<iframe title="{title}" src="{address}?url=model.onnx" width="100%" height="{height}"></iframe>'
     return HTML(f"<div>{frame}</div>")  # IPython warns about a bare iframe

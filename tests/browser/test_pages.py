@@ -10,7 +10,7 @@ from mnist_helpers._support.paths import COURSE as ROOT
 from tests.browser.netron import CHAPTERS, MODEL, nodes_of, shown_nodes
 from tests.browser.visit import HEADINGS, IMAGES, Visit
 
-PAGES = ["index", "draw", "model_card", "instructors", "glossary", "api", "licences", "search", "genindex"]
+PAGES = ["index", "draw", "run", "model_card", "instructors", "glossary", "api", "licences", "search", "genindex"]
 PAGES += [f"notebooks/{name}" for name in CHAPTERS]
 YEARS_AHEAD = "2031-11-24T12:00:00"
 

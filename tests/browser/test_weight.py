@@ -8,7 +8,7 @@ from tests.browser.visit import Visit
 MOST = 300_000  # bytes, headers and compression included
 FIRST = {1280: 240_000, 390: 240_000}  # before the visitor scrolls
 SHIFT = 0.05
-PAGES = ["index", "draw", "model_card", "instructors", "glossary", "api", "licences", "search", "genindex"]
+PAGES = ["index", "draw", "run", "model_card", "instructors", "glossary", "api", "licences", "search", "genindex"]
 PAGES += [f"notebooks/{name}" for name in CHAPTERS]
 WATCH = """() => {
     window.shift = 0;

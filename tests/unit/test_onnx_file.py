@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import onnx
 import pytest
 
@@ -176,3 +177,21 @@ def test_every_way_to_open_a_file_refuses_it_in_one_sentence(call, tmp_path):
     (tmp_path / "net.onnx").write_bytes(MODEL.read_bytes()[:5000])
     with refused("net.onnx was refused"):
         call(tmp_path / "net.onnx")
+
+
+class Recorder:
+    """A stand-in for a session: returns its input and notes the sizes of the batches."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def run(self, _, inputs):
+        self.sizes.append(len(inputs["images"]))
+        return [inputs["images"]]
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(0, [0]), (1, [1]), (1000, [1000]), (2300, [1000, 1000, 300])])
+def test_many_images_are_run_in_batches_and_come_back_in_order(count, sizes):
+    session, images = Recorder(), np.arange(count)
+    found = onnx_file.run_in_batches(session, "images", images)
+    assert np.array_equal(found, images) and session.sizes == sizes

@@ -1,0 +1,97 @@
+"""Write the notebooks for Google Colab, which opens a notebook alone: their first code cell fetches the course.
+
+    python tools/colab_copies.py https://github.com/owner/name    # into colab/
+
+The workflow `colab` publishes the folder as the branch `colab` of the repository. The buttons of the site lead there.
+It needs nbformat, and no other package.
+"""
+
+import argparse
+import posixpath
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+from folders import atomic_folder
+
+from mnist_helpers import CourseError
+from mnist_helpers._support.paths import COURSE as ROOT
+from mnist_helpers._support.paths import NOTEBOOKS
+
+GITHUB = "https://github.com/"
+COLAB = "https://colab.research.google.com/github/"
+CELL = """\
+# Run this cell first. It fetches the course and installs the packages that Colab does not have.
+import subprocess
+import sys
+from pathlib import Path
+
+try:
+    import google.colab
+except ImportError:
+    sys.exit("This copy of the notebook is for Google Colab; elsewhere, take the one from {repository}.")
+course = Path.home() / "mnist-course"
+if not course.exists():
+    fetch = ["git", "clone", "--quiet", "--depth=1", "{repository}", str(course)]
+    fetched = subprocess.run(fetch, capture_output=True, text=True)
+    if fetched.returncode:
+        reason = " ".join(fetched.stderr.split()).rstrip(".")
+        sys.exit(f"The course could not be fetched ({{reason}}); run this cell again.")
+sys.path.insert(0, str(course))
+from mnist_helpers._support import colab
+
+colab.prepare()"""
+README = """\
+These notebooks are for Google Colab. They are made from those of the branch `main` when it changes, so edit them there.
+"""
+
+
+def write(target: Path, repository: str) -> None:
+    """Write the notebooks' copies to the folder `target`, in place of older ones."""
+    with atomic_folder(target, mark="notebooks/01_data.ipynb") as folder:
+        (folder / "notebooks").mkdir()
+        (folder / "README.md").write_text(README, encoding="utf-8")
+        for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+            copy = for_colab(nbformat.read(path, as_version=4), repository)
+            nbformat.write(copy, folder / "notebooks" / path.name)
+
+
+def for_colab(notebook: nbformat.NotebookNode, repository: str) -> nbformat.NotebookNode:
+    """Return a notebook without outputs, with the cell for Colab below its title and with links to the repository."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        else:
+            cell.source = with_addresses(cell.source, repository)
+    notebook.metadata.pop("made_with", None)
+    notebook.cells.insert(1, nbformat.v4.new_code_cell(CELL.format(repository=repository), id="colab"))
+    return notebook
+
+
+def with_addresses(text: str, repository: str) -> str:
+    """Return Markdown text whose links to files lead to their pages: chapters to Colab, others to the repository."""
+
+    def lead(link: re.Match) -> str:
+        path = posixpath.normpath(posixpath.join("notebooks", link[1]))
+        if path.endswith(".ipynb"):
+            return f"]({repository.replace(GITHUB, COLAB)}/blob/colab/{path})"
+        return f"]({repository}/blob/HEAD/{path})"
+
+    return re.sub(r"\]\((?![a-z]+:|#)([^)\s#]+)[^)\s]*\)", lead, text)
+
+
+def main() -> None:
+    """Write the copies for the repository that the command line names."""
+    parser = argparse.ArgumentParser(description="Write the notebooks for Google Colab, into colab/.")
+    parser.add_argument("repository", help=f"where they fetch the course from: {GITHUB}owner/name")
+    repository = parser.parse_args().repository.removesuffix("/").removesuffix(".git")
+    try:
+        write(ROOT / "colab", repository)
+    except (CourseError, OSError) as error:
+        sys.exit(f"{error}\nNothing was written; colab/ is as it was.")
+    print("written: colab/")
+
+
+if __name__ == "__main__":
+    main()

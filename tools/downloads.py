@@ -1,0 +1,49 @@
+"""What visitors of the site may take along: a zip of the course, and one of each chapter.
+
+They hold what `make handout` gives to students: no outputs, no solutions, no page for instructors. The digits, 12 MB,
+are in the zip of the course alone; a chapter from a smaller zip downloads them when it needs them.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import copies
+
+COURSE = "course"  # course.zip; those of chapters have the names of their notebooks
+START = "\n## Start\n"  # in the students' README: what comes before it says what this copy is
+OPENS = "opens with chapter 01"
+WITHOUT_DIGITS = """
+This copy has one chapter, and not the digits: the chapter downloads them when it needs them (12 MB, from the mirrors
+that PyTorch uses), so be online when you run it for the first time.
+"""
+
+
+def write(target: Path) -> None:
+    """Write course.zip and a zip of each chapter to the new folder `target`."""
+    target.mkdir()
+    with tempfile.TemporaryDirectory() as scratch:
+        course = Path(scratch, COURSE)
+        course.mkdir()
+        copies.fill_handout(course)
+        pack(course, target)
+        for notebook in copies.notebooks(()):
+            pack(chapter_of(course, notebook.stem), target)
+
+
+def chapter_of(course: Path, name: str) -> Path:
+    """Write what one chapter needs, but for the digits, to a folder beside the students' copy; return the folder."""
+    folder, number = course.with_name(name), name[:2]
+    shutil.copytree(course, folder, ignore=shutil.ignore_patterns("MNIST"))
+    copies.leave_out_others(folder, (number,))
+    readme = folder / "README.md"
+    text = readme.read_text(encoding="utf-8").replace(START, f"{WITHOUT_DIGITS}{START}", 1)
+    text = text.replace(OPENS, OPENS.replace("01", number), 1)
+    readme.write_text(text, encoding="utf-8", newline="\n")
+    return folder
+
+
+def pack(folder: Path, target: Path) -> None:
+    """Write the files of a folder to a zip of its name in `target`."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    copies.write_zip(target / f"{folder.name}.zip", files, folder.parent)
