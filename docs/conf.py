@@ -9,9 +9,9 @@ sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 project = "From pixels to a network"
 author = "the course's authors"
 language = "en"
-extensions = [
+extensions = [  # the second row is in docs/extensions
     *("myst_nb", "sphinx_design", "sphinx_copybutton", "sphinx.ext.autodoc"),
-    *("api_docstrings", "chapter_pages", "glossary_links", "light_pages", "mathml"),  # in docs/extensions
+    *("api_docstrings", "chapter_pages", "glossary_links", "light_pages", "mathml", "predict_first"),
 ]
 exclude_patterns = ["_static", "extensions", "node_modules"]
 
@@ -49,8 +49,8 @@ html_title = "From pixels to a network"
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
-html_css_files = ["site.css", "live.css"]
-html_js_files = ["site.js"]
+html_css_files = ["site.css", "live.css", "answers.css", ("print.css", {"media": "print"})]
+html_js_files = ["site.js", "answers.js", "print.js"]
 html_sourcelink_suffix = ""
 html_domain_indices = False  # the general index has the helpers too
 html_show_sphinx = False

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser.netron import CHAPTERS
-from tests.browser.visit import Visit
+from tests.browser.visit import OPEN_ANSWERS, Visit
 
 MOST = 300_000  # bytes, headers and compression included
 FIRST = {1280: 240_000, 390: 240_000}  # before the visitor scrolls
@@ -53,7 +53,8 @@ def opened(visit, name):
 
 
 def scroll(page):
-    """Scroll to the end in steps, so that all pictures are loaded."""
+    """Open all answers and scroll to the end in steps, so that all pictures are loaded."""
+    page.evaluate(OPEN_ANSWERS)
     for _ in range(page.evaluate("Math.ceil(document.documentElement.scrollHeight / 600)")):
         page.mouse.wheel(0, 600)
         page.wait_for_timeout(20)

@@ -7,6 +7,7 @@ LONGEST = 120_000  # milliseconds, for pages that hang, not for slow machines
 SCREENSHOTS = ROOT / "artifacts" / "screenshots"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 IMAGES = "[...document.images].map(image => ({ alt: image.getAttribute('alt'), src: image.getAttribute('src') }))"
+OPEN_ANSWERS = "document.querySelectorAll('details').forEach((answer) => (answer.open = true))"
 HEADINGS = """[...document.querySelectorAll("h1, h2, h3, h4, h5, h6")]
     .filter(heading => heading.checkVisibility()).map(heading => Number(heading.tagName[1]))"""
 
