@@ -5,21 +5,10 @@ import re
 import pytest
 
 from tests.browser.netron import CHAPTERS
-from tests.browser.visit import Visit
+from tests.browser.visit import CUT_OFF, HIDDEN, Visit
 
 CHAPTER = "notebooks/03_gradients.html"
 ANSWER = "The one with momentum. Along the valley"
-# What is wider than the sheet, or cut off by its own frame
-CUT_OFF = """() => [...document.querySelectorAll("article *")].filter((element) => {
-    const box = element.getBoundingClientRect();
-    if (!element.checkVisibility() || !box.width || element.closest("svg, math")) return false;
-    const clipped = element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== "inline"
-        && getComputedStyle(element).overflowX !== "visible";
-    return clipped || box.right > innerWidth + 1;
-}).map((element) => element.outerHTML.slice(0, 120))"""
-HIDDEN = """() => [...document.querySelectorAll("details.prediction > :not(summary)")]
-    .filter((element) => !element.checkVisibility({ contentVisibilityAuto: true }))
-    .map((element) => element.textContent.slice(0, 80))"""
 
 
 def test_without_javascript_each_answer_is_one_click_away(site, browser):
