@@ -62,9 +62,10 @@ clean:  ## remove .venv and what the commands wrote; your progress in the exerci
 
 NOTEBOOKS ?=
 NBVAL ?= --nbval
-MADE := handout handout.zip answers grades site mnist_helpers/locale/course.pot .hypothesis .mypy_cache .pytest_cache .ruff_cache
+MADE := handout handout.zip answers grades site lms slides colab mnist_helpers/locale/course.pot \
+	.hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: check test test-all site site-serve run handout answers grade nbgrader catalogue model pictures
+.PHONY: check test test-all site site-serve lms slides run handout answers grade nbgrader catalogue model pictures
 
 check: .venv/.dev-installed  ## in a minute or two: style, types, helpers and exercises
 	$(PY) -m ruff check .
@@ -86,6 +87,12 @@ site: .venv/.site-installed  ## build the course's site, into site/; INSTRUCTORS
 
 site-serve: .venv/.installed  ## show the site in a browser of this machine
 	$(PY) tools/serve_site.py
+
+lms: .venv/.site-installed  ## write each chapter as one page for Moodle, Canvas and the like, into lms/
+	$(PY) tools/chapter_files.py lms
+
+slides: .venv/.site-installed  ## write each chapter as slides for the projector, into slides/
+	$(PY) tools/chapter_files.py slides
 
 run: .venv/.dev-installed  ## run the notebooks and store their outputs; NOTEBOOKS=notebooks/04_training.ipynb for one
 	$(PY) tools/run_notebooks.py $(NOTEBOOKS)

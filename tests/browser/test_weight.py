@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser.netron import CHAPTERS
-from tests.browser.visit import Visit
+from tests.browser.visit import OPEN_ANSWERS, Visit
 
 MOST = 300_000  # bytes, headers and compression included
 FIRST = {1280: 240_000, 390: 240_000}  # before the visitor scrolls
@@ -53,7 +53,8 @@ def opened(visit, name):
 
 
 def scroll(page):
-    """Scroll to the end in steps, so that all pictures are loaded."""
+    """Open all answers and scroll to the end in steps, so that all pictures are loaded."""
+    page.evaluate(OPEN_ANSWERS)
     for _ in range(page.evaluate("Math.ceil(document.documentElement.scrollHeight / 600)")):
         page.mouse.wheel(0, 600)
         page.wait_for_timeout(20)
@@ -85,7 +86,7 @@ def test_the_scales_see_weight_and_movement(site, browser):
         page, scales = opened(visit, "licences")
         before = scales.total()
         page.evaluate("fetch('_static/models/digits.bin').then((answer) => answer.arrayBuffer())")
-        page.evaluate("document.querySelector('article h1').before(Object.assign(new Image(), { height: 300 }))")
+        page.evaluate("document.querySelector('article h1').style = 'padding-top: 300px'")
         page.wait_for_timeout(1000)
         assert scales.total() > before + 150_000 and page.evaluate("shift") > SHIFT
 

@@ -7,8 +7,21 @@ LONGEST = 120_000  # milliseconds, for pages that hang, not for slow machines
 SCREENSHOTS = ROOT / "artifacts" / "screenshots"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 IMAGES = "[...document.images].map(image => ({ alt: image.getAttribute('alt'), src: image.getAttribute('src') }))"
+OPEN_ANSWERS = "document.querySelectorAll('details').forEach((answer) => (answer.open = true))"
 HEADINGS = """[...document.querySelectorAll("h1, h2, h3, h4, h5, h6")]
     .filter(heading => heading.checkVisibility()).map(heading => Number(heading.tagName[1]))"""
+
+# What is wider than the sheet, or cut off by its own frame
+CUT_OFF = """() => [...document.querySelectorAll("article *, body > main *")].filter((element) => {
+    const box = element.getBoundingClientRect();
+    if (!element.checkVisibility() || !box.width || element.closest("svg, math")) return false;
+    const clipped = element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== "inline"
+        && getComputedStyle(element).overflowX !== "visible";
+    return clipped || box.right > innerWidth + 1;
+}).map((element) => element.outerHTML.slice(0, 120))"""
+HIDDEN = """() => [...document.querySelectorAll("details.prediction > :not(summary)")]
+    .filter((element) => !element.checkVisibility({ contentVisibilityAuto: true }))
+    .map((element) => element.textContent.slice(0, 80))"""
 
 
 class Visit:

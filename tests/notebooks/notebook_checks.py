@@ -7,6 +7,7 @@ import statistics
 from pathlib import Path
 
 import nbformat
+import predictions
 from IPython.core.inputtransformer2 import TransformerManager
 
 from mnist_helpers._support.paths import COURSE as ROOT
@@ -15,6 +16,7 @@ from tests.notebooks import stored_outputs
 FOLDER = ROOT / "notebooks"
 FIGURES = {"image/png", "image/jpeg", "image/svg+xml"}
 WITHOUT_INPUT = {"remove-cell", "remove-input", "hide-cell", "hide-input"}
+BY_HAND = {"pad-lead"}  # a question that only the student's own hand answers: no cell shows it
 LARGEST_PNG = 150_000  # bytes
 SHARE = re.compile(r"\b(\d+)(?: of |/)(\d+)\b(?:[^\d%\n]|'\d'|\d(?=s)){0,30}?[(, ](\d+(?:\.\d+)?) ?%")
 MACHINE_PATH = re.compile(r"(?<![\w./])/(home|root|tmp|Users)\b|\b[A-Z]:\\|" + re.escape(str(ROOT)))
@@ -167,6 +169,35 @@ def prose_findings(notebook):
         yield "The opening does not say how long the notebook runs."
 
 
+def prediction_findings(notebook):
+    """Every question marked *Predict* has an answer, which pages can hide, and nothing else is hidden."""
+    separated = predictions.separate(notebook)
+    question = None
+    for before, cell in zip([None, *separated.cells], separated.cells):
+        if predictions.is_answer(cell):
+            yield from _answer_findings(cell, before is None or not predictions.is_answer(before), question)
+            question = None
+        elif cell.cell_type == "markdown" and predictions.QUESTION in cell.source:
+            if question:
+                yield f"{where(question)} has no answer: give the cells that show it the tag {predictions.TAG}."
+            question = None if cell.id in BY_HAND else cell
+    if question:
+        yield f"{where(question)} has no answer: give the cells that show it the tag {predictions.TAG}."
+    hidden = {cell.id for cell in separated.cells if predictions.is_answer(cell)}
+    for cell in notebook.cells:
+        if predictions.is_answer(cell) and cell.id not in hidden:
+            yield f"{where(cell)} has the tag {predictions.TAG}, but only leads to the next cell."
+
+
+def _answer_findings(cell, first, question):
+    if first and not question:
+        yield f"{where(cell)} has the tag {predictions.TAG}, but no Predict comes before it."
+    if first and not cell.get("outputs"):
+        yield f"{where(cell)} begins an answer, but shows no output."
+    if cell.cell_type == "markdown" and re.search(r"^#|\*\*Predict", cell.source, re.M):
+        yield f"{where(cell)} hides a heading or a question with the answer."
+
+
 CHECKS = [
     format_findings,
     order_findings,
@@ -177,6 +208,7 @@ CHECKS = [
     figure_findings,
     size_findings,
     prose_findings,
+    prediction_findings,
 ]
 
 

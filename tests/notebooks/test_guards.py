@@ -209,6 +209,14 @@ def new_stream(name, text):
     return nbformat.v4.new_output("stream", name=name, text=text)
 
 
+QUESTION = "**Predict:** how many images are there?"
+
+
+def reveal(cell):
+    cell.metadata.tags = ["reveal"]
+    return cell
+
+
 STATIC_DEFECTS = {
     "run out of order": (lambda n, c: c["shape"].update(execution_count=7), "execution count"),
     "not run": (lambda n, c: c["count"].update(execution_count=None, outputs=[]), "execution count"),
@@ -238,6 +246,28 @@ STATIC_DEFECTS = {
     "install": (lambda n, c: c["count"].update(source="%pip install torch"), "installs"),
     "nbval evaded by tag": (lambda n, c: c["count"].metadata.update(tags=["nbval-skip"]), "evades"),
     "nbval evaded by comment": (lambda n, c: c["count"].update(source="# NBVAL_IGNORE_OUTPUT\n1"), "evades"),
+    "a question without an answer": (lambda n, c: c["before-turned"].update(source=QUESTION), "has no answer"),
+    "an answer without a question": (lambda n, c: reveal(c["turned"]), "no Predict comes before it"),
+    "a second answer": (
+        lambda n, c: [c["before-count"].update(source=QUESTION), reveal(c["count"]), reveal(c["probability"])],
+        "no Predict comes before it",
+    ),
+    "an answer without output": (
+        lambda n, c: [c["before-count"].update(source=QUESTION), reveal(c["count"]).update(outputs=[])],
+        "shows no output",
+    ),
+    "a hidden heading": (
+        lambda n, c: [
+            c["before-count"].update(source=QUESTION),
+            *[reveal(c[name]) for name in ("count", "before-shape", "shape")],
+            c["before-shape"].update(source="## Shapes"),
+        ],
+        "hides a heading",
+    ),
+    "a hidden lead": (
+        lambda n, c: [c["before-count"].update(source=QUESTION), reveal(c["count"]), reveal(c["before-shape"])],
+        "only leads to the next cell",
+    ),
 }
 
 

@@ -1,0 +1,110 @@
+"""Chapters as single files, opened from the disk without a network: pages for a learning platform, and slides."""
+
+import chapter_files
+import pytest
+
+from mnist_helpers._support.paths import COURSE as ROOT
+from tests.browser.conftest import missing
+from tests.browser.netron import CHAPTERS
+from tests.browser.visit import CUT_OFF, HEADINGS, HIDDEN, OPEN_ANSWERS, Visit
+
+SWIPE = """([from, to]) => {
+    const touch = (x) => new Touch({ identifier: 0, target: document.body, clientX: x, clientY: 300 });
+    document.body.dispatchEvent(new TouchEvent("touchstart", { touches: [touch(from)], bubbles: true }));
+    document.body.dispatchEvent(new TouchEvent("touchend", { changedTouches: [touch(to)], bubbles: true }));
+}"""
+AT = """() => [...document.querySelectorAll("section")].findIndex((slide) => {
+    const box = slide.getBoundingClientRect();
+    return box.top < innerHeight / 3 && box.bottom > innerHeight / 3;
+})"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The folder with lms/ and slides/, as an address of files."""
+    if not chapter_files.NODE_MODULES.is_dir():
+        missing("the site's npm packages are not installed (`make test` installs them)")
+    folder = tmp_path_factory.mktemp("files")
+    for kind in ("lms", "slides"):
+        chapter_files.write(ROOT, chapter_files.NODE_MODULES, kind, folder / kind)
+    return f"{folder.as_uri()}/"
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+@pytest.mark.parametrize("kind", ["lms", "slides"])
+def test_a_file_works_alone_on_screens_and_on_paper(kind, name, folder, browser):
+    with Visit(browser, folder, offline=True) as visit:
+        page = visit.open(f"{kind}/{name}.html", wait_until="load")
+        assert page.evaluate(HIDDEN)
+        page.emulate_media(media="print")
+        page.wait_for_function("matchMedia('print').matches")
+        assert page.evaluate(HIDDEN) == [] and page.evaluate(CUT_OFF) == []
+        page.emulate_media(media="screen")
+        page.evaluate(OPEN_ANSWERS)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.evaluate(HEADINGS).count(1) == 1
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+        assert visit.troubles == []
+
+
+@pytest.mark.parametrize("file", ["lms/06_experiments", "slides/03_gradients"])
+def test_a_file_is_accessible(file, folder, browser):
+    with Visit(browser, folder, offline=True) as visit:
+        visit.open(f"{file}.html", wait_until="load").evaluate(OPEN_ANSWERS)
+        assert visit.axe_findings() == []
+
+
+def test_one_button_shows_all_answers_of_a_page(folder, browser):
+    with Visit(browser, folder, offline=True) as visit:
+        page = visit.open("lms/03_gradients.html", wait_until="load")
+        page.get_by_role("button", name="Show all 8 answers").click()
+        assert page.evaluate(HIDDEN) == []
+        page.get_by_role("button", name="Hide all 8 answers").wait_for()
+
+
+@pytest.fixture
+def slides(folder, browser):
+    with Visit(browser, folder, offline=True, viewport={"width": 1280, "height": 720}, has_touch=True) as visit:
+        yield visit.open("slides/03_gradients.html", wait_until="load")
+        assert visit.troubles == []
+
+
+def test_keys_lead_through_all_slides_and_show_each_answer_before_the_next_slide(slides):
+    count, seen = slides.locator("section").count(), []
+    for _ in range(4 * count):
+        before = slides.evaluate(HIDDEN)
+        seen.append((slides.evaluate(AT), len(before)))
+        slides.keyboard.press("PageDown")
+        if len(slides.evaluate(HIDDEN)) < len(before):
+            assert slides.evaluate(AT) == seen[-1][0]  # an answer comes on the slide of its question
+        elif seen[-2:-1] == seen[-1:] and seen[-1][0] == count - 1:
+            break
+    places = [place for place, _ in seen]
+    assert sorted(set(places)) == list(range(count)) and places == sorted(places)
+    assert seen[-1][1] == 0 and seen[0][1] > 0
+    slides.keyboard.press("Home")
+    assert slides.evaluate(AT) == 0
+    slides.keyboard.press("End")
+    assert slides.evaluate(AT) == count - 1
+    slides.keyboard.press("ArrowLeft")
+    assert slides.evaluate(AT) == count - 2
+
+
+def test_a_swipe_turns_the_slide_and_the_address_keeps_the_place(slides):
+    slides.evaluate(SWIPE, [600, 200])
+    assert slides.evaluate(AT) == 1
+    slides.evaluate(SWIPE, [300, 280])  # a tap that trembles
+    slides.reload()
+    assert slides.evaluate(AT) == 1
+    slides.evaluate(SWIPE, [200, 600])
+    assert slides.evaluate(AT) == 0
+
+
+def test_without_javascript_slides_scroll_and_answers_open(folder, browser):
+    with Visit(browser, folder, java_script_enabled=False) as visit:
+        page = visit.open("slides/03_gradients.html", wait_until="load")
+        answer = page.get_by_text("The one with momentum.")
+        assert not answer.is_visible()
+        page.locator("details", has_text="The one with momentum.").locator("summary").click()
+        assert answer.is_visible()

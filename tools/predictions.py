@@ -1,0 +1,64 @@
+"""Where the answers to the questions marked *Predict* are: in cells with the tag `reveal`; pages and slides hide them.
+
+An answer is a run of such cells. It begins with a code cell, whose code stays in sight, and goes on with whole cells.
+If its last cell is text, only the first paragraph belongs to it (with the list below it, if there is one, and without
+a last sentence that ends in a colon, since it leads to the next cell).
+"""
+
+import copy
+import re
+
+from nbformat import NotebookNode
+
+TAG = "reveal"
+QUESTION = "**Predict"
+LAST_SENTENCE = re.compile(r"(?<=[.!?)])\s+(?=[^.!?]*(?:[.!?]\w[^.!?]*)*:$)")
+
+
+def is_answer(cell: NotebookNode) -> bool:
+    """Return whether a cell, or its beginning, belongs to an answer."""
+    return TAG in cell.metadata.get("tags", [])
+
+
+def split(source: str) -> tuple[str, str]:
+    """Split the text after an answer's last code cell into what still belongs to the answer, and what follows."""
+    paragraph, _, rest = source.partition("\n\n")
+    if rest.startswith("- "):
+        items, _, rest = rest.partition("\n\n")
+        return f"{paragraph}\n\n{items}", rest
+    if not paragraph.endswith(":"):
+        return paragraph, rest
+    answer, *lead = LAST_SENTENCE.split(paragraph, maxsplit=1)
+    return (answer, "\n\n".join([*lead, rest]).strip()) if lead else ("", source)
+
+
+def separate(notebook: NotebookNode) -> NotebookNode:
+    """Return a copy in which each cell either belongs to an answer as a whole or not at all."""
+    separated = copy.deepcopy(notebook)
+    separated.cells = []
+    for cell, following in zip(notebook.cells, [*notebook.cells[1:], None]):
+        separated.cells += parts(cell, last=following is None or not is_answer(following))
+    return separated
+
+
+def parts(cell: NotebookNode, last: bool) -> list[NotebookNode]:
+    """Return copies of a cell, or of both parts of a text in which an answer ends."""
+    first = copy.deepcopy(cell)
+    if not is_answer(cell) or cell.cell_type != "markdown" or not (last or QUESTION in cell.source):
+        return [first]
+    rest = copy.deepcopy(cell)
+    first.source, rest.source = split(cell.source)
+    rest.id = f"{cell.id}-on"
+    rest.metadata.tags.remove(TAG)
+    return [part for part in (first, rest) if part.source]
+
+
+def answers(separated: NotebookNode) -> list[list[NotebookNode]]:
+    """Return the answers of a notebook that `separate` returned, each with its cells."""
+    runs: list[list[NotebookNode]] = [[]]
+    for cell in separated.cells:
+        if is_answer(cell):
+            runs[-1].append(cell)
+        elif runs[-1]:
+            runs.append([])
+    return [run for run in runs if run]
