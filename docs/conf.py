@@ -11,8 +11,8 @@ author = "the course's authors"
 language = "en"
 extensions = [  # all but the first row are in docs/extensions
     *("myst_nb", "sphinx_design", "sphinx_copybutton", "sphinx.ext.autodoc"),
-    *("api_docstrings", "chapter_pages", "glossary_links", "light_pages", "link_previews"),
-    *("mathml", "predict_first", "take_along"),
+    *("api_docstrings", "chapter_pages", "glossary_links", "light_pages", "link_previews", "mathml"),
+    *("number_search", "predict_first", "table_numbers", "take_along"),
 ]
 exclude_patterns = ["_static", "extensions", "node_modules"]
 
@@ -22,6 +22,9 @@ nb_merge_streams = True
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath", "substitution"]
 myst_heading_anchors = 3
 nitpicky = True
+
+# Code can be copied, but what it printed need not be
+copybutton_selector = ":not(.cell_output) > div > div.highlight > pre"
 
 # The page of the helpers: what has a docstring, in the order of the source, with defaults as they are written there
 autodoc_default_options = {"members": True}
@@ -50,8 +53,8 @@ html_title = "From pixels to a network"
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
-html_css_files = ["site.css", "live.css", "take_along.css", "answers.css", ("print.css", {"media": "print"})]
-html_js_files = ["site.js", "answers.js", "print.js"]
+html_css_files = ["look.css", "site.css", "live.css", "take_along.css", "answers.css", ("print.css", {"media": "print"})]
+html_js_files = [("site.js", {"type": "module"}), "answers.js", "print.js"]
 html_sourcelink_suffix = ""
 html_domain_indices = False  # the general index has the helpers too
 html_show_sphinx = False
@@ -67,5 +70,4 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
     "show_toc_level": 3,
     "use_fullscreen_button": False,
-    "home_page_in_toc": True,
 }

@@ -17,6 +17,14 @@ from mnist_helpers.network import Net
 from mnist_helpers.widgets import netron_page
 
 TARGET = NOTEBOOKS / "images" / "report_net.svg"
+# Netron draws boxes around texts that it has measured. Another font would not fit, so each text keeps its length
+KEEP_LENGTHS = """() => {
+    for (const text of document.querySelectorAll("text")) {
+        text.setAttribute("textLength", Math.round(text.getComputedTextLength()));
+        text.setAttribute("lengthAdjust", "spacingAndGlyphs");
+    }
+    return new XMLSerializer().serializeToString(document.documentElement);
+}"""
 
 
 def draw(model: Path, target: Path) -> None:
@@ -29,10 +37,13 @@ def draw(model: Path, target: Path) -> None:
         page.wait_for_timeout(1000)  # wait for the layout
         with page.expect_download() as download:
             page.keyboard.press("Control+Alt+E")
-        drawing = Path(download.value.path()).read_text(encoding="utf-8")
+        file = target.with_name("drawn.svg")
+        download.value.save_as(file)
+        page.goto(file.as_uri())
+        drawing = page.evaluate(KEEP_LENGTHS)
         browser.close()
-    # Netron writes shapes in CJK brackets, which need a CJK font
-    target.write_text(drawing.translate(str.maketrans("〈〉", "⟨⟩")) + "\n", encoding="utf-8")
+    file.unlink()
+    target.write_text(drawing + "\n", encoding="utf-8")
 
 
 def main():

@@ -1,4 +1,6 @@
-// Make tables that scroll horizontally focusable, so that they can be scrolled with the keyboard.
+// What all pages do besides showing text: tables that scroll can be reached with the keyboard, and code is not in its way.
+
+import { explainTerms } from "./terms.js";
 
 function letTheKeyboardReach() {
   for (const table of document.querySelectorAll(".bd-article table")) {
@@ -6,5 +8,12 @@ function letTheKeyboardReach() {
   }
 }
 
+// A chapter has forty of these buttons; the code of all is behind the page's download button, too
+function letTheKeyboardPass() {
+  for (const button of document.querySelectorAll(".cell_input .copybtn")) button.tabIndex = -1;
+}
+
 addEventListener("load", letTheKeyboardReach);
 addEventListener("resize", letTheKeyboardReach);
+addEventListener("load", letTheKeyboardPass);
+explainTerms();

@@ -1,4 +1,4 @@
-"""Link terms to the glossary at their first use in each section of a page."""
+"""Link terms to the glossary at their first use in each section of a page, unless the page itself explains them."""
 
 import collections
 import re
@@ -8,8 +8,11 @@ from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 GLOSSARY = "glossary"
-# Terms that are also everyday words: linked only if they are emphasised
+# Terms that are also everyday words, or that every chapter needs: linked only if they are emphasised
 EVERYDAY = {"class", "shape", "spread", "width", "noise", "recipe", "process", "graph", "rank", "schedule"}
+EVERYDAY |= {"slope", "loss", "thread", "kernel", "filter", "power", "risk", "history", "header", "device", "closing"}
+EVERYDAY |= {"network", "neural network", "pixel", "model", "label", "layer", "weight", "MNIST", "PyTorch", "Netron"}
+PLAIN = {term.lower() for term in EVERYDAY}
 # Nodes in which a link would be nested or would change quoted text
 NOT_LINKED = (nodes.reference, addnodes.pending_xref, nodes.literal, nodes.raw, nodes.math)
 
@@ -24,14 +27,20 @@ class GlossaryLinks(SphinxPostTransform):
         if self.env.docname == GLOSSARY or not terms:
             return
         pattern = re.compile(rf"\b({'|'.join(map(re.escape, sorted(terms, key=len, reverse=True)))})(?:e?s)?\b", re.I)
-        seen = collections.defaultdict(set)
+        explained = self.explained(pattern)
+        seen = collections.defaultdict(explained.copy)
         for text in list(self.document.findall(nodes.Text)):
             parents = list(_ancestors(text))
             if _inside(parents, nodes.paragraph) and not _inside(parents, NOT_LINKED):
                 sections = [parent for parent in parents if isinstance(parent, nodes.section)]
                 words = seen[sections[-2:][0]]
-                ignored = set() if isinstance(parents[0], (nodes.emphasis, nodes.strong)) else EVERYDAY
+                ignored = set() if isinstance(parents[0], nodes.emphasis) else PLAIN
                 text.parent.replace(text, list(self.linked(text.astext(), pattern, words, ignored)))
+
+    def explained(self, pattern: re.Pattern) -> set[str]:
+        """Return the terms that are in bold: the text around each says what it means, as its entry would."""
+        bold = [pattern.fullmatch(node.astext()) for node in self.document.findall(nodes.strong)]
+        return {match[1].lower() for match in bold if match}
 
     def linked(self, text: str, pattern: re.Pattern, seen: set, ignored: set):
         """Yield `text` in parts, with a cross-reference for each term that is not in `seen` or `ignored`."""

@@ -5,6 +5,7 @@ The theme brings a font with 2,000 icons, the search index on each page, and sty
 
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import tinycss2
@@ -76,29 +77,49 @@ def imported(name: str, folder: Path, before: list[str]) -> list[str]:
     return before
 
 
-def small_picture(path: Path) -> tuple[int, int]:
-    """Replace a PNG file by a WebP file with 64 shades of each colour, and return its width and height.
+@dataclass
+class Picture:
+    """What a page says about a picture."""
+
+    size: tuple[int, int]  # width and height in pixels
+    chart: bool  # lines and letters on white paper, which may take the colours of a dark page
+
+
+def is_chart(image: Image.Image) -> bool:
+    """Return whether a picture is mostly white and hardly black; digits and maps of numbers are not."""
+    counts = image.convert("L").histogram()
+    return sum(counts[251:]) > 0.7 * sum(counts) and sum(counts[:60]) < 0.03 * sum(counts)
+
+
+def small_picture(path: Path) -> Picture:
+    """Replace a PNG file by a WebP file with 64 shades of each colour, and return what the page says about it.
 
     No pixel changes by more than 2 of 255, and the file has half the size.
     """
     with Image.open(path) as image:
+        picture = Picture(image.size, is_chart(image))
         fewer = image.convert("RGBA").point([round(round(value * 63 / 255) * 255 / 63) for value in range(256)] * 4)
         fewer.save(path.with_suffix(".webp"), lossless=True, quality=80, method=4)
-        size = image.size
     path.unlink()
-    return size
+    return picture
 
 
-def with_sizes(page: str, folder: Path, pictures: dict[str, tuple[int, int]]) -> str:
-    """Return a page whose images have their sizes; `pictures` has those of converted files."""
+def with_sizes(page: str, folder: Path, pictures: dict[str, Picture]) -> str:
+    """Return a page whose images have their sizes; `pictures` has what is known of converted files."""
     return re.sub(r"<img\b[^>]*>", lambda tag: sized(tag[0], folder, pictures), page)
 
 
-def sized(tag: str, folder: Path, pictures: dict[str, tuple[int, int]]) -> str:
+def sized(tag: str, folder: Path, pictures: dict[str, Picture]) -> str:
     """Return an image's tag with width and height, so that nothing moves when it comes; it comes when it is near."""
     source = re.search(r'src="([^"]*)"', tag)
-    name = source[1].rsplit("/")[-1] if source else ""
-    size = pictures.get(name) or size_of_drawing(folder / (source[1] if source else ""))
+    picture = pictures.get(source[1].rsplit("/")[-1] if source else "")
+    size = picture.size if picture else size_of_drawing(folder / (source[1] if source else ""))
+    if picture and picture.chart:
+        tag = (
+            tag.replace('class="', 'class="chart ', 1)
+            if 'class="' in tag
+            else tag.replace("<img", '<img class="chart"')
+        )
     facts = "" if "loading=" in tag else ' loading="lazy"'
     if size and " width=" not in tag:
         facts += f' width="{size[0]}" height="{size[1]}"'

@@ -43,6 +43,12 @@ def index_page() -> bytes:
     return page.replace("<script ", '<script src="quiet.js"></script>\n<script ', 1).encode()
 
 
+def view_script() -> bytes:
+    """Return Netron's view.js with brackets around shapes that most fonts have, ⟨10×1×5×5⟩, instead of Chinese ones."""
+    script = (PACKAGE / "view.js").read_text(encoding="utf-8")
+    return script.replace(r"\u3008", r"\u27e8").replace(r"\u3009", r"\u27e9").encode()
+
+
 def write(folder: Path, model: Path) -> None:
     """Write the page as static files for any web server; open it as index.html?url=model.onnx.
 
@@ -54,6 +60,7 @@ def write(folder: Path, model: Path) -> None:
         if source.suffix in (".js", ".css", ".png", ".ico") or source.name in PRELOADED:
             shutil.copyfile(source, folder / source.name)
     (folder / "index.html").write_bytes(index_page())
+    (folder / "view.js").write_bytes(view_script())
     (folder / "quiet.js").write_bytes(COOKIE_SCRIPT)
     (folder / "model.onnx").write_bytes(content)
 
@@ -75,7 +82,7 @@ def serve(model: Path) -> str:
     Raises CourseError if `model` cannot be read.
     """
     _read(model)
-    pages = {"/": index_page, "/index.html": index_page, "/quiet.js": lambda: COOKIE_SCRIPT}
+    pages = {"/": index_page, "/index.html": index_page, "/quiet.js": lambda: COOKIE_SCRIPT, "/view.js": view_script}
     generated = pages | {"/model.onnx": Path(model).read_bytes}
 
     class Handler(FolderHandler):

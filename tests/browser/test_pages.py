@@ -139,13 +139,14 @@ def test_the_drawing_shows_without_javascript(site, browser):
     context.close()
 
 
-def test_search_finds_momentum_where_it_is_introduced(site, browser):
+@pytest.mark.parametrize(("words", "found"), [("momentum", "03_gradients"), ("96.71", "04_training")])
+def test_search_finds_momentum_where_it_is_introduced_and_the_reports_number(words, found, site, browser):
     with Visit(browser, site, 1280) as visit:
-        page = visit.open("search.html?q=momentum")
+        page = visit.open(f"search.html?q={words}")
         page.locator("#search-results li").first.wait_for()
         page.get_by_text("Search finished").wait_for()
         links = page.locator("#search-results li a").evaluate_all("links => links.map(link => link.href)")
-        assert any("notebooks/03_gradients.html" in link for link in links[:3]), links
+        assert any(f"notebooks/{found}.html" in link for link in links[:3]), links
         assert visit.troubles == []
 
 
@@ -171,12 +172,82 @@ def test_page_ends_with_its_provenance(name, site, browser):
 
 def test_terms_are_linked_to_the_glossary_and_from_there_to_their_chapter(site, browser):
     with Visit(browser, site, 1280) as visit:
-        page = visit.open("notebooks/03_gradients.html")
+        page = visit.open("notebooks/06_experiments.html")
         page.locator("a:has(.glossary-link)", has_text="momentum").first.click()
         page.wait_for_url("**/glossary.html#term-momentum")
         entry = page.locator("dt#term-momentum + dd")
         entry.get_by_role("link", name="chapter 03").click()
         page.wait_for_url("**/notebooks/03_gradients.html#momentum-steps-that-remember")
+
+
+def test_a_term_is_explained_under_the_pointer_and_the_focus(site, browser):
+    with Visit(browser, site, 1280) as visit:
+        page = visit.open("notebooks/06_experiments.html")
+        momentum, seed = (page.locator("a:has(.glossary-link)", has_text=word).first for word in ("momentum", "seed"))
+        meaning = page.get_by_role("tooltip")
+        momentum.hover()
+        page.get_by_text("A rule in which each step remembers").wait_for()
+        assert "chapter" not in meaning.text_content()
+        page.keyboard.press("Escape")
+        assert meaning.count() == 0
+        page.keyboard.press("Tab")
+        seed.focus()
+        meaning.wait_for()
+        assert seed.get_attribute("aria-describedby") == meaning.get_attribute("id")
+        assert visit.axe_findings() == [] and visit.troubles == []
+
+
+STOPS = """() => {
+    const element = document.activeElement;
+    const shown = getComputedStyle(element), box = element.closest(".sd-card, .live-paper, form") ?? element;
+    const around = getComputedStyle(box);
+    const seen = [shown, around].some((s) => s.outlineStyle !== "none" || s.boxShadow !== "none");
+    return { seen, end: element === document.body || element.matches("iframe"), html: element.outerHTML.slice(0, 200) };
+}"""
+
+
+@pytest.mark.parametrize("name", ["index", "draw", "notebooks/02_network"])
+def test_the_keyboard_sees_where_it_is_and_does_not_stop_too_often(name, site, browser):
+    with Visit(browser, site, 1280) as visit:
+        page, stops = visit.open(f"{name}.html"), []
+        while not stops or not stops[-1]["end"]:
+            page.keyboard.press("Tab")
+            stops.append(page.evaluate(STOPS))
+        assert 20 < len(stops) < 80
+        assert [stop["html"] for stop in stops if not (stop["seen"] or stop["end"])] == []
+
+
+CROSSES = """() => [...document.querySelectorAll(".bd-article :is(th, td)")].flatMap((cell) => {
+    const range = document.createRange(), broken = [];
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+        for (const word of text.data.matchAll(/[\\p{L}\\d]+/gu)) {
+            range.setStart(text, word.index);
+            range.setEnd(text, word.index + word[0].length);
+            if (new Set([...range.getClientRects()].map((box) => box.top)).size > 1) broken.push(word[0]);
+        }
+    }
+    return broken;
+})"""
+
+
+@pytest.mark.parametrize("name", ["instructors", "model_card", "notebooks/02_network"])
+def test_no_word_of_a_table_is_broken_on_a_phone_and_the_page_stays_still(name, site, browser):
+    with Visit(browser, site, 320) as visit:
+        page = visit.open(f"{name}.html")
+        assert page.evaluate(CROSSES) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_pictures_keep_their_proportions_on_a_phone(site, browser):
+    with Visit(browser, site, 320) as visit:
+        page = visit.open("notebooks/02_network.html")
+        scroll_to_the_end(page)
+        ratios = page.eval_on_selector_all(
+            ".cell_output img",
+            "all => all.map((one) => one.width / one.height * one.getAttribute('height') / one.getAttribute('width'))",
+        )
+        assert ratios and all(0.97 < ratio < 1.03 for ratio in ratios)
 
 
 def test_mode_is_chosen_and_kept(site, browser):

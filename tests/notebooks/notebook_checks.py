@@ -10,6 +10,7 @@ import nbformat
 import predictions
 from IPython.core.inputtransformer2 import TransformerManager
 
+from mnist_helpers._support import provenance
 from mnist_helpers._support.paths import COURSE as ROOT
 from tests.notebooks import stored_outputs
 
@@ -74,6 +75,12 @@ def order_findings(notebook):
         counts = {cell.execution_count, *(o.execution_count for o in cell.outputs if "execution_count" in o)}
         if counts != {number}:
             yield f"{where(cell)} has execution count {counts}, but is number {number}: run the notebook top to bottom."
+
+
+def run_findings(notebook):
+    """What a run stored, nobody has changed, not even within a band: a number, a figure, an output that was cleared."""
+    if notebook.metadata.get("made_with", {}).get("outputs") != provenance.fingerprint(notebook):
+        yield "The outputs are not those of one run of tools/run_notebooks.py; `make run NOTEBOOKS=...` makes one."
 
 
 def output_findings(notebook):
@@ -201,6 +208,7 @@ def _answer_findings(cell, first, question):
 CHECKS = [
     format_findings,
     order_findings,
+    run_findings,
     output_findings,
     prose_path_findings,
     share_findings,

@@ -16,9 +16,18 @@ NO_PROSE = [
     r"\]\([^)]*\)|https?://\S+",
     r"</?[a-zA-Z!][^>]*>",  # HTML tags
     r"\d+(\.\d+){2,}|Python \d[\d.]*( to \d[\d.]*)?",  # versions
+    r"\(\w+ minutes\)",  # how long an exercise takes
 ]
 STYLE_SHEET = r"(?s)<style.*?</style>"
 NUMBER = re.compile(r"(?<![\w.])(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(\s?%)?")
+ONES = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+TEENS = ["eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+IN_WORDS = re.compile(
+    rf"\b(?:({'|'.join(TENS)})(?:-({'|'.join(ONES)}))?|({'|'.join(TEENS)}))( hundred| thousand)?\b", re.I
+)
+FAR = 4  # code cells before or after a number in which it is looked for
+ANYWHERE = ("title", "summary", "exercise-")  # cells that speak of the whole chapter
 RATIO = re.compile(r"(?<![\w./])(\d+)\s?/\s?([1-9]\d*)\b")
 
 
@@ -31,10 +40,15 @@ def normalise(text):
 
 
 def stated(markdown):
-    """Yield (value, "%" or "", place) of each number with three digits or more, a decimal point or a per cent sign."""
+    """Yield (value, "%" or "", place) of each number with three digits or more, a decimal point or a per cent sign.
+
+    Numbers from eleven on that are written in words count, too.
+    """
     for pattern in NO_PROSE:
         markdown = re.sub(pattern, " ", markdown)
     markdown = normalise(markdown)
+    for match in IN_WORDS.finditer(markdown):
+        yield in_figures(match), "", " ".join(markdown[max(0, match.start() - 40) : match.end() + 20].split())
     for match in NUMBER.finditer(markdown):
         number, percent = match[1], (match[2] or "").strip()
         if percent or "." in number or len(number.lstrip("-")) >= 3:
@@ -42,10 +56,22 @@ def stated(markdown):
             yield Decimal(number), percent, " ".join(place.split())
 
 
+def in_figures(match):
+    """The number that words such as `sixteen`, `twenty-one` or `Seventeen thousand` name; the last is a rounded one."""
+    tens, one, teen, scale = (word.strip().lower() if word else "" for word in match.groups())
+    value = 11 + TEENS.index(teen) if teen else 20 + 10 * TENS.index(tens) + (1 + ONES.index(one) if one else 0)
+    return Decimal(value).scaleb({"": 0, "hundred": 2, "thousand": 3}[scale])
+
+
 def shown(notebook):
     """All numbers in a notebook's code and in its stored text outputs, with a percentage also as a fraction."""
+    return shown_by(code_cells(notebook))
+
+
+def shown_by(cells):
+    """All numbers that some code cells hold or have shown."""
     values = set()
-    for cell in code_cells(notebook):
+    for cell in cells:
         for text in [cell.source, *texts(cell, "text/")]:
             values |= _values(normalise(re.sub(r"</?[a-zA-Z!][^>]*>", " ", re.sub(STYLE_SHEET, " ", text))))
     return values
@@ -64,11 +90,6 @@ def is_shown(value, percent, values):
     return any(abs(shown * scale - value) <= half for shown in values for scale in scales)
 
 
-def read_facts(path=FACTS):
-    facts = tomllib.loads(path.read_text(encoding="utf-8"))["fact"]
-    return {(name, Decimal(fact["number"])): fact["source"] for fact in facts for name in fact["notebooks"]}
-
-
 def number_findings(name, markdown, values, facts):
     """Say which numbers of the prose are neither shown nor known, and which known facts the prose does not state."""
     numbers = list(stated(markdown))
@@ -81,4 +102,28 @@ def number_findings(name, markdown, values, facts):
 
 
 def notebook_number_findings(name, notebook, facts):
-    return number_findings(name, prose(notebook), shown(notebook), facts)
+    yield from number_findings(name, prose(notebook), shown(notebook), facts)
+    yield from far_findings(name, notebook, facts)
+
+
+def far_findings(name, notebook, facts):
+    """Say which precise numbers no cell near them shows: one that another part of the chapter shows may be a mix-up."""
+    before, after = [], code_cells(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            before.append(after.pop(0))
+        elif cell.cell_type == "markdown" and not cell.get("id", "").startswith(ANYWHERE):
+            values = shown_by(before[-FAR:] + after[:FAR])
+            for value, percent, place in stated(cell.source):
+                if is_precise(value) and (name, value) not in facts and not is_shown(value, percent, values):
+                    yield f"{name} states {value}{percent} ({place!r}), which no cell near it shows."
+
+
+def is_precise(value):
+    """Whether a number has three digits or more, without the zeros at its end."""
+    return len(value.normalize().as_tuple().digits) >= 3
+
+
+def read_facts(path=FACTS):
+    facts = tomllib.loads(path.read_text(encoding="utf-8"))["fact"]
+    return {(name, Decimal(fact["number"])): fact["source"] for fact in facts for name in fact["notebooks"]}

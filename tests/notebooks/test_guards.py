@@ -21,6 +21,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image
 
 from mnist_helpers import network
+from mnist_helpers._support import provenance
 from tests.notebooks import cell_ids, notebook_checks, prose_numbers, stored_outputs
 
 OPENING = """# A small notebook
@@ -88,6 +89,7 @@ def executed(tmp_path_factory):
         cell.metadata.pop("execution", None)
         if cell.source == FIGURE:
             cell.metadata.mystnb = {"image": {"alt": ALT}}
+    notebook.metadata.made_with = {"outputs": provenance.fingerprint(notebook)}
     return notebook
 
 
@@ -217,7 +219,11 @@ def reveal(cell):
     return cell
 
 
+NOT_ONE_RUN = "not those of one run"
 STATIC_DEFECTS = {
+    "output cleared, count kept": (lambda n, c: c["count"].update(outputs=[]), NOT_ONE_RUN),
+    "number edited inside its band": (lambda n, c: c["probability"].outputs[0].update(text="0.951"), NOT_ONE_RUN),
+    "exempt figure replaced": (lambda n, c: turn(c["drawn-anew"]), NOT_ONE_RUN),
     "run out of order": (lambda n, c: c["shape"].update(execution_count=7), "execution count"),
     "not run": (lambda n, c: c["count"].update(execution_count=None, outputs=[]), "execution count"),
     "stored stderr": (lambda n, c: c["count"].outputs.append(new_stream("stderr", "W")), "stored stderr"),
@@ -309,14 +315,26 @@ def test_taught_code_may_differ_in_docstrings_and_annotations_only(original, alt
         ("Version 9.3.3 needs Python 3.11 to 3.14.", True),
         ("```\n4321\n```\nA loss of 2.3.", True),
         ("A loss of 2.31.", False),
+        ("Sixty thousand images, of which twenty-eight are twos. (twenty minutes) Ten of one.", True),
+        ("Sixty-one thousand images.", False),
+        ("Sixteen bytes.", False),
     ],
 )
 def test_prose_number_must_be_shown_or_known(sentence, known):
-    text = "60,000 images\nAccuracy: 9703/10000 (97%)\n-0.5 2.3026"
+    text = "60,000 images of 28x28\nAccuracy: 9703/10000 (97%)\n-0.5 2.3026"
     cell = new_code_cell("1 + 1", outputs=[new_stream("stdout", text)])
     notebook = new_notebook(cells=[new_markdown_cell(sentence), cell])
     facts = {("small", prose_numbers.Decimal("96.71")): "the report"} if "96.71" in sentence else {}
     assert bool(list(prose_numbers.notebook_number_findings("small", notebook, facts))) != known
+
+
+@pytest.mark.parametrize(("number", "between", "found"), [("9703", 3, False), ("9703", 4, True), ("9700", 4, False)])
+def test_a_precise_number_that_only_a_distant_cell_shows_is_noticed(number, between, found):
+    cells = [new_code_cell("1", outputs=[new_stream("stdout", number)])] + [new_code_cell("0") for _ in range(between)]
+    place, summary = (new_markdown_cell(f"It reads {number}.", id=name) for name in ("result", "summary"))
+    findings = list(prose_numbers.far_findings("small", new_notebook(cells=[*cells, place]), {}))
+    assert [finding.split(" (")[0] for finding in findings] == [f"small states {number}"] * found
+    assert not list(prose_numbers.far_findings("small", new_notebook(cells=[*cells, summary]), {}))
 
 
 def test_fact_that_the_prose_no_longer_states_is_found():

@@ -67,14 +67,31 @@ def test_a_picture_keeps_its_size_and_nearly_its_colours(light, tmp_path):
     pixels[0, :3] = [[0, 0, 0, 255], [255, 255, 255, 255], [255, 255, 255, 0]]
     pixels[1:, :, 3] = 255
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    assert light.small_picture(tmp_path / "a.png") == (30, 20)
+    assert light.small_picture(tmp_path / "a.png").size == (30, 20)
     after = np.asarray(Image.open(tmp_path / "a.webp").convert("RGBA")).astype(int)
     assert np.abs(after - pixels)[1:].max() <= 2
     assert after[0, :3, 3].tolist() == [255, 255, 0] and after[0, 1].tolist() == [255] * 4
 
 
+@pytest.mark.parametrize(
+    ("ink", "share", "chart"),
+    [(0, 0.02, True), ([0, 114, 178], 0.25, True), (0, 0.05, False), (120, 0.4, False), (0, 0.9, False)],
+)
+def test_a_chart_is_white_with_little_black_and_a_picture_of_digits_is_not(ink, share, chart, light):
+    pixels = np.full((100, 100, 3), 255, np.uint8)
+    pixels[: round(100 * share)] = ink
+    assert light.is_chart(Image.fromarray(pixels)) is chart
+
+
+def test_a_chart_says_in_its_tag_that_it_is_one(light, tmp_path):
+    pictures = {"a.png": light.Picture((30, 20), True), "b.png": light.Picture((30, 20), False)}
+    assert 'class="chart"' in light.sized('<img alt="x" src="a.png">', tmp_path, pictures)
+    assert 'class="chart hero"' in light.sized('<img class="hero" src="a.png">', tmp_path, pictures)
+    assert "chart" not in light.sized('<img src="b.png">', tmp_path, pictures)
+
+
 def test_an_image_gets_its_size_unless_it_has_one(light, tmp_path):
-    sizes = {"a.png": (30, 20)}
+    sizes = {"a.png": light.Picture((30, 20), False)}
     tag = light.sized('<img alt="x" src="../_images/a.png" />', tmp_path, sizes)
     assert 'width="30" height="20"' in tag and 'loading="lazy"' in tag
     assert light.sized('<img src="a.png" width="9">', tmp_path, sizes).count("width=") == 1
