@@ -11,7 +11,8 @@ author = "the course's authors"
 language = "en"
 extensions = [
     *("myst_nb", "sphinx_design", "sphinx_copybutton", "sphinx.ext.autodoc"),
-    *("api_docstrings", "chapter_pages", "glossary_links", "light_pages", "mathml"),  # in docs/extensions
+    # in docs/extensions
+    *("api_docstrings", "chapter_pages", "glossary_links", "kernel_outputs", "light_pages", "mathml"),
 ]
 exclude_patterns = ["_static", "extensions", "node_modules"]
 

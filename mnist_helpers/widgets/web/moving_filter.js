@@ -200,7 +200,7 @@ const BODY = `
 <fieldset class="moving-choice"><legend>Filter</legend><div></div></fieldset>
 <div class="moving-board">
   <figure>
-    <figcaption>Move the filter: pointer or arrow keys</figcaption>
+    <figcaption>Move the filter over the digit</figcaption>
     <div class="moving-paper">
       <canvas class="moving-digit" tabindex="0" role="application"
         aria-label="The digit. Move the filter over it with the pointer or the arrow keys."></canvas>
@@ -215,6 +215,7 @@ const BODY = `
       <span class="live-frame"></span>
     </div>
   </figure>
+  <p class="origin-result"><span class="origin-value"></span> in the map</p>
 </div>
 <div class="live-tools">
   <button type="button" class="moving-slide">Slide over all places</button>
@@ -223,7 +224,6 @@ const BODY = `
 <div class="origin-shown">
   ${PRODUCTS}
   <dl class="origin-steps"></dl>
-  <p class="origin-result"><span class="origin-value"></span> in the map</p>
 </div>
 <p class="live-status moving-status" role="status"></p>`;
 

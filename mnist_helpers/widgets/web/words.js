@@ -33,6 +33,11 @@ export function inNumbers(value, decimals = 2) {
   return value.toFixed(decimals).replace("-", "−").replace(/^−(0\.0*)$/, "$1");
 }
 
+/** Return the number that a text of `inNumbers` stands for. */
+function rounded(text) {
+  return Number(text.replace("−", "-"));
+}
+
 function plus(value) {
   return `${value < 0 ? "−" : "+"} ${inNumbers(Math.abs(value))}`;
 }
@@ -42,7 +47,8 @@ export function sumOf({ size, inputs, bias, total }) {
   const added = inNumbers(inputs.reduce((all, { sum }) => all + sum, 0));
   const from = inputs.length === 1 ? "" : ` from ${inputs.length} maps`;
   const sum = ["Sum", `${size * size * inputs.length} products${from} add up to ${added}.`];
-  return [sum, ["Bias", `${added} ${plus(bias)} = ${inNumbers(total)}`]];
+  const exact = inNumbers(rounded(added) + rounded(inNumbers(bias))) === inNumbers(total);
+  return [sum, ["Bias", `${added} ${plus(bias)} ${exact ? "=" : "≈"} ${inNumbers(total)}`]];
 }
 
 /** Return a sentence for each step from patches to one number of a map; `origin` is that of `originOf` in stages.js. */
