@@ -1,4 +1,4 @@
-/** The widgets in a chapter's page: each is a picture until it comes near, and then works as in the notebook. */
+/** The widgets in a chapter's page: each takes the place of its picture when it comes near, and works as in the notebook. */
 
 const NEAR = "600px"; // a widget is loaded when it is this far below or above the window
 
@@ -27,12 +27,29 @@ const WIDGETS = {
   },
 };
 
-/** Put the widget in place of its picture; if it does not load, the picture stays. */
+/** Put the widget in place of its picture; if it does not load, the picture is shown. */
 async function awaken(element) {
-  const build = await WIDGETS[element.dataset.widget]();
-  const picture = [...element.childNodes];
-  build(element);
-  for (const node of picture) node.remove();
+  try {
+    const build = await WIDGETS[element.dataset.widget]();
+    const before = [...element.childNodes];
+    build(element);
+    for (const node of before) node.remove();
+  } catch (error) {
+    console.error(error);
+    showPicture(element);
+  }
+}
+
+/** Let the picture wait: where the widget works, nobody sees it. */
+function holdPicture(element) {
+  const picture = element.querySelector("img");
+  picture.dataset.src = picture.src;
+  picture.removeAttribute("src");
+}
+
+function showPicture(element) {
+  const picture = element.querySelector("img[data-src]");
+  if (picture) picture.src = picture.dataset.src;
 }
 
 const watch = new IntersectionObserver(
@@ -40,10 +57,14 @@ const watch = new IntersectionObserver(
     for (const { target, isIntersecting } of seen) {
       if (!isIntersecting) continue;
       watch.unobserve(target);
-      awaken(target).catch(console.error);
+      awaken(target);
     }
   },
   { rootMargin: NEAR },
 );
 
-for (const element of document.querySelectorAll(".widget")) watch.observe(element);
+for (const element of document.querySelectorAll(".widget")) {
+  holdPicture(element);
+  watch.observe(element);
+  addEventListener("beforeprint", () => showPicture(element));
+}

@@ -73,8 +73,7 @@ def test_if_its_module_does_not_come_the_picture_stays(site, browser):
         visit.context.route("**/moving_filter.js", lambda route: route.abort())
         page = visit.open("notebooks/02_network.html")
         page.locator(".widget").scroll_into_view_if_needed()
-        page.wait_for_timeout(500)
-        assert page.locator(".widget img").is_visible()
+        page.wait_for_function("() => document.querySelector('.widget img').naturalWidth > 500")
 
 
 def test_a_widget_far_away_costs_nothing(site, browser):
