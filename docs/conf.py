@@ -11,8 +11,8 @@ author = "the course's authors"
 language = "en"
 extensions = [  # all but the first row are in docs/extensions
     *("myst_nb", "sphinx_design", "sphinx_copybutton", "sphinx.ext.autodoc"),
-    *("api_docstrings", "chapter_pages", "glossary_links", "light_pages", "link_previews", "mathml"),
-    *("number_search", "predict_first", "table_numbers", "take_along"),
+    *("api_docstrings", "chapter_pages", "glossary_links", "kernel_outputs", "light_pages", "link_previews"),
+    *("mathml", "number_search", "predict_first", "table_numbers", "take_along"),
 ]
 exclude_patterns = ["_static", "extensions", "node_modules"]
 
@@ -53,7 +53,14 @@ html_title = "From pixels to a network"
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
-html_css_files = ["look.css", "site.css", "live.css", "take_along.css", "answers.css", ("print.css", {"media": "print"})]
+html_css_files = [
+    "look.css",
+    "site.css",
+    "live.css",
+    "take_along.css",
+    "answers.css",
+    ("print.css", {"media": "print"}),
+]
 html_js_files = [("site.js", {"type": "module"}), "answers.js", "print.js"]
 html_sourcelink_suffix = ""
 html_domain_indices = False  # the general index has the helpers too

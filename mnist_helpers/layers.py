@@ -1,6 +1,6 @@
 """Describe a network in an ONNX file as a list of layers with their weights, so that JavaScript can run it.
 
-docs/_static/layers.js does so in the browser. Only the operators of the course's networks are known.
+widgets/web/layers.js does so, in a page or a notebook. Only the operators of the course's networks are known.
 """
 
 import math

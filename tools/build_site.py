@@ -25,10 +25,11 @@ from sphinx.cmd.build import build_main
 from mnist_helpers import CourseError, layers, onnx_file, predict
 from mnist_helpers._support.checksums import published_sha256
 from mnist_helpers._support.paths import COURSE as ROOT
-from mnist_helpers.widgets import netron_page
+from mnist_helpers.widgets import modules, netron_page
 
 NETRON_MODEL, PAD_MODEL = Path("models", "report_net.onnx"), Path("models", "digits.onnx")
 NODE_MODULES = ROOT / ".venv" / "npm" / "node_modules"
+COMMENT = re.compile(r"^ */\*\*.*?\*/\n", re.M | re.S)  # in a script, above what it explains
 MATHJAX = Path("mathjax", "es5", "node-main.js")  # of the npm package
 WITH_LICENCE = [  # packages whose licences are copied to the site
     "sphinx",
@@ -91,7 +92,10 @@ def lay_out(root: Path, source: Path, for_instructors: bool) -> None:
     if not for_instructors:
         leave_out_instructors(source)
     static = source / "_static"
-    copy(root / "mnist_helpers" / "widgets" / "pad.js", static)
+    shutil.copytree(root / "mnist_helpers" / "widgets" / modules.WEB.name, static, dirs_exist_ok=True)
+    for script in sorted(static.glob("*.js")):
+        modules.imported(script)  # or it is said which one is missing
+        script.write_text(COMMENT.sub("", script.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
     write_networks(root, static / "models")
     downloads.write(static / "downloads")
     for name in WITH_LICENCE:

@@ -2,9 +2,6 @@
 
 import { buildNetwork, fromHalves, probabilitiesOf } from "./layers.js";
 
-export const LOADING = "The network is being loaded …";
-export const FAILED = "The network could not be loaded; reload the page to try again.";
-
 const here = (path) => new URL(path, import.meta.url).href;
 const loading = {};
 

@@ -1,9 +1,10 @@
 /** "Read a picture" on the page "Draw a digit": the network reads the digits in a picture of the visitor. */
 
-import { FAILED, LOADING, loadLimits, loadNetwork, predict } from "./network.js";
-import { percent, showPicture } from "./pad.js";
+import { loadLimits, loadNetwork, predict } from "./network.js";
+import { paintPicture } from "./paint.js";
 import { openPicture } from "./photo.js";
 import { findDigits, lieSideways } from "./segment.js";
+import { FAILED, inPercent, LOADING } from "./words.js";
 
 const NOTHING = "No digit was found in this picture. Write with a dark pen on light paper, and leave a margin.";
 const NO_DIGIT = "This picture shows something, but no digit that the network is sure of.";
@@ -64,9 +65,9 @@ function summary(digits, limits) {
   if (unsure.length && lieSideways(digits.map((digit) => digit.box))) return { sentence: SIDEWAYS };
   if (isNoNumber(digits, limits)) return { sentence: NO_DIGIT };
   if (unsure.length) return { number, sentence: `unsure: ${unsure.map((digit) => digit.doubt).join(", ")}` };
-  if (digits.length === 1) return { number, sentence: `one digit, ${percent(lowest)} sure` };
+  if (digits.length === 1) return { number, sentence: `one digit, ${inPercent(lowest)} sure` };
   const least = lowest > 0.995 ? "" : "at least ";
-  return { number, sentence: `${digits.length} digits, each ${least}${percent(lowest)} sure` };
+  return { number, sentence: `${digits.length} digits, each ${least}${inPercent(lowest)} sure` };
 }
 
 /** Return whether the network is sure of too little to take these shapes for digits. */
@@ -144,11 +145,11 @@ function listItem(source, { box, picture, sure, said, doubt, confidence }, numbe
   const find = (name) => item.querySelector(`.reader-${name}`);
   find("count").textContent = number;
   crop(find("crop"), source, box);
-  showPicture(find("seen"), picture);
+  paintPicture(find("seen"), picture);
   find("crop").setAttribute("aria-label", `Digit ${number} in your picture`);
   find("seen").setAttribute("aria-label", `What the network sees of digit ${number}, 28 by 28 pixels`);
   find("said").textContent = said;
-  find("sure").textContent = sure ? `${percent(confidence)} sure` : `${doubt}, ${percent(confidence)}`;
+  find("sure").textContent = sure ? `${inPercent(confidence)} sure` : `${doubt}, ${inPercent(confidence)}`;
   return item;
 }
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import tinycss2
 from PIL import Image
 
+from mnist_helpers.widgets import modules
+
 OTHERS = {"_static", "netron"}  # folders whose pages are not Sphinx's
 ICON_FONT = ("fontawesome", "Font Awesome")
 SEARCH = ("searchtools.js", "language_data.js", "searchindex.js")  # scripts of the search page
@@ -62,19 +64,9 @@ def with_preloads(page: str, folder: Path) -> str:
     """Return a page that asks for the modules of its pad at once, instead of one after the other."""
     if 'src="_static/draw.js"' not in page:
         return page
-    names = imported("draw.js", folder / "_static", [])
-    links = "".join(f'<link rel="modulepreload" href="_static/{name}">\n' for name in names)
+    needed = modules.imported(folder / "_static" / "draw.js")
+    links = "".join(f'<link rel="modulepreload" href="_static/{path.name}">\n' for path in needed)
     return page.replace("</title>", f"</title>\n{links}", 1)
-
-
-def imported(name: str, folder: Path, before: list[str]) -> list[str]:
-    """Return `before`, a module and all that it imports, each once."""
-    if name in before:
-        return before
-    before = [*before, name]
-    for other in re.findall(r'from "\./([\w.]+)"', (folder / name).read_text(encoding="utf-8")):
-        before = imported(other, folder, before)
-    return before
 
 
 @dataclass

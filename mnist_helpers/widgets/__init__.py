@@ -1,1 +1,1 @@
-"""Interactive parts of the notebooks: the drawing pad and Netron, with the local server that serves it."""
+"""Interactive parts of the notebooks: drawing pads, a moving filter, sliders, and Netron with its local server."""

@@ -1,9 +1,7 @@
 """A drawing pad for JupyterLab whose digits are classified by a network while they are drawn."""
 
-import base64
 from pathlib import Path
 
-import anywidget
 import numpy as np
 import torch
 from torch import nn
@@ -13,20 +11,22 @@ from mnist_helpers._support.catalogue import say
 from mnist_helpers.data import normalise
 from mnist_helpers.predict import Reader
 from mnist_helpers.training import predict
-from mnist_helpers.widgets.script import translated
+from mnist_helpers.widgets.modules import one_module
+from mnist_helpers.widgets.still import Still
 
 SIDE = 280  # pixels of the drawing that the pad sends
 PICTURE = Path(__file__).with_name("pad.png")
 
 
-class Pad(anywidget.AnyWidget):
+class Pad(Still):
     """A drawing pad for `model`, which maps normalised images [N, 1, 28, 28] to log-probabilities [N, 10].
 
     `model` may also be a `predict.Reader`. Without an argument, the course's network in models/digits.onnx reads.
     Without a running kernel, a picture of the pad is shown instead. Raises CourseError if `model` is not a network.
     """
 
-    _esm = translated(Path(__file__).with_name("pad.js").read_text(encoding="utf-8"))
+    _esm = one_module("pad.js")
+    still = PICTURE.read_bytes()
 
     def __init__(self, model: nn.Module | Reader | None = None):
         model = Reader() if model is None else model
@@ -40,12 +40,6 @@ class Pad(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return f"Pad({type(self.network).__name__})"
-
-    def _repr_mimebundle_(self, **options) -> tuple[dict, dict]:
-        bundle = super()._repr_mimebundle_(**options)
-        assert bundle is not None  # None only for a widget without a view
-        data, metadata = bundle
-        return data | {"image/png": base64.b64encode(PICTURE.read_bytes()).decode()}, metadata
 
     def _reply(self, _, content: dict, buffers: list) -> None:
         """Answer a drawing sent by the page, with the id of its message. Messages without an id are ignored."""

@@ -1,20 +1,15 @@
 """Sliders for JupyterLab below a Matplotlib figure, which is drawn anew when one of them moves."""
 
-import base64
 import inspect
-import io
 from collections.abc import Callable
-from pathlib import Path
-
-import anywidget
-import matplotlib.pyplot as plt
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.catalogue import say
-from mnist_helpers.widgets.script import translated
+from mnist_helpers.widgets.modules import one_module
+from mnist_helpers.widgets.still import Still, figure_file
 
 
-class Sliders(anywidget.AnyWidget):
+class Sliders(Still):
     """A figure with one slider for each keyword, as in `Sliders(draw, learning_rate=[0.1, 1, 10])`.
 
     `draw` makes a Matplotlib figure from the values of the sliders. Each slider offers the values of its list and
@@ -22,23 +17,17 @@ class Sliders(anywidget.AnyWidget):
     instead. Raises CourseError if `draw` has no such parameter, or if its default is not in the list.
     """
 
-    _esm = translated(Path(__file__).with_name("sliders.js").read_text(encoding="utf-8"))
+    _esm = one_module("sliders.js")
 
     def __init__(self, draw: Callable[..., object], **choices: list):
         self.draw, self.choices = draw, choices
         self.start = {name: _default(draw, name, values) for name, values in choices.items()}
-        self.first_picture = _picture(draw, self.start)
+        self.still = figure_file(draw, **self.start)
         super().__init__()
         self.on_msg(self._reply)
 
     def __repr__(self) -> str:
         return f"Sliders({_title(self.start)})"
-
-    def _repr_mimebundle_(self, **options) -> tuple[dict, dict]:
-        bundle = super()._repr_mimebundle_(**options)
-        assert bundle is not None  # None only for a widget without a view
-        data, metadata = bundle
-        return data | {"image/png": base64.b64encode(self.first_picture).decode()}, metadata
 
     def _reply(self, _, content: object, buffers: list) -> None:
         """Answer a move of the page with the new picture, or with a message. Other messages are ignored."""
@@ -52,7 +41,7 @@ class Sliders(anywidget.AnyWidget):
         sliders = [{"name": name, "values": self.choices[name], "start": self.start[name]} for name in self.choices]
         answer, pictures = {"sliders": sliders, "title": _title(values), "message": ""}, []
         try:
-            pictures = [_picture(self.draw, values)]
+            pictures = [figure_file(self.draw, **values)]
         except Exception as error:  # the student may have changed `draw`; the sliders must go on working
             text = "The figure could not be drawn ({kind}: {error})."
             answer["message"] = say(text, kind=type(error).__name__, error=error)
@@ -75,16 +64,3 @@ def _default(draw: Callable, name: str, values: list):
             )
         )
     return parameter.default
-
-
-def _picture(draw: Callable, values: dict) -> bytes:
-    """Return the figure that `draw` makes as a PNG file, and close it, or the notebook would show it twice."""
-    before = plt.get_fignums()
-    try:
-        draw(**values)
-        content = io.BytesIO()
-        plt.gcf().savefig(content, format="png", bbox_inches="tight")
-    finally:
-        for number in set(plt.get_fignums()) - set(before):
-            plt.close(number)
-    return content.getvalue()

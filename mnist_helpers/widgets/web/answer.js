@@ -1,27 +1,20 @@
 /** The answer of a network: a large digit, a sentence, ten bars, and the same words for screen readers. */
 
+import { createAnnouncer } from "./announce.js";
 import { inShort } from "./words.js";
-
-const PAUSE = 500; // ms without a change before screen readers announce the answer
 
 /** Build the answer inside `element`. Returns {say({large, sentence}, probabilities or null)}. */
 export function createAnswer(element) {
   element.innerHTML = BODY;
   const find = (name) => element.querySelector(`.live-${name}`);
   const bars = [...element.querySelectorAll(".live-bar")];
-  let timer = null;
-  const announce = (sentence) => {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      if (find("status").textContent !== sentence) find("status").textContent = sentence;
-    }, PAUSE);
-  };
+  const announce = createAnnouncer(find("status"));
   const say = ({ large, sentence }, probabilities) => {
     find("large").textContent = large;
     find("sentence").textContent = sentence;
     const best = probabilities ? probabilities.indexOf(Math.max(...probabilities)) : -1;
     bars.forEach((bar, digit) => showBar(bar, probabilities?.[digit] ?? null, digit === best));
-    announce(sentence);
+    announce.later(sentence);
   };
   return { say };
 }

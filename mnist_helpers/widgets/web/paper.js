@@ -41,7 +41,8 @@ function drawStroke(context, points) {
     const [[x, y], [nextX, nextY]] = [points[n - 1], points[n]];
     context.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
   }
-  context.lineTo(...points.at(-1));
+  const [x, y] = points.at(-1);
+  context.lineTo(x + 0.01, y); // a line of no length, such as a dot, would not be drawn
   context.stroke();
 }
 
@@ -56,7 +57,8 @@ function everyFourth(rgba) {
 function followPointer(canvas, add, extended) {
   let [pointer, points] = [null, null];
   const begin = (event) => {
-    if (pointer !== null || event.button !== 0 || !event.isPrimary) return;
+    const busy = pointer !== null && canvas.hasPointerCapture(pointer);
+    if (busy || event.button !== 0 || !event.isPrimary) return;
     [pointer, points] = [event.pointerId, [pointOf(event, canvas)]];
     capture(canvas, pointer);
     add(points);

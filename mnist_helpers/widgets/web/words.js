@@ -1,6 +1,8 @@
 /** What is said about a drawing, for eyes and for screen readers. */
 
 const NBSP = "\u00a0";
+export const LOADING = "The network is being loaded …";
+export const FAILED = "The network could not be loaded; reload the page to try again.";
 export const NOTHING = "Nothing is drawn yet.";
 const NO_DIGIT = "This is no digit yet: draw on.";
 const ONE_AT_A_TIME = "digits? Clear the pad and draw one.";
@@ -31,17 +33,28 @@ export function inNumbers(value, decimals = 2) {
   return value.toFixed(decimals).replace("-", "−").replace(/^−(0\.0*)$/, "$1");
 }
 
+/** Return the number that a text of `inNumbers` stands for. */
+function rounded(text) {
+  return Number(text.replace("−", "-"));
+}
+
 function plus(value) {
   return `${value < 0 ? "−" : "+"} ${inNumbers(Math.abs(value))}`;
 }
 
-/** Return a sentence for each step from patches to one number of a map; `origin` is that of `originOf` in stages.js. */
-export function stepsOf({ size, inputs, bias, total, pooled, scale, value }) {
-  const sums = inputs.map(({ sum }) => sum);
-  const count = size * size * inputs.length;
-  const added = inNumbers(sums.reduce((a, b) => a + b));
+/** Return a sentence for the sum of the products, and one for the bias; `origin` is that of `originOf` in stages.js. */
+export function sumOf({ size, inputs, bias, total }) {
+  const added = inNumbers(inputs.reduce((all, { sum }) => all + sum, 0));
   const from = inputs.length === 1 ? "" : ` from ${inputs.length} maps`;
-  const steps = [["Sum", `${count} products${from} add up to ${added}.`], ["Bias", `${added} ${plus(bias)} = ${inNumbers(total)}`]];
+  const sum = ["Sum", `${size * size * inputs.length} products${from} add up to ${added}.`];
+  const exact = inNumbers(rounded(added) + rounded(inNumbers(bias))) === inNumbers(total);
+  return [sum, ["Bias", `${added} ${plus(bias)} ${exact ? "=" : "≈"} ${inNumbers(total)}`]];
+}
+
+/** Return a sentence for each step from patches to one number of a map; `origin` is that of `originOf` in stages.js. */
+export function stepsOf(origin) {
+  const { total, pooled, scale, value } = origin;
+  const steps = sumOf(origin);
   if (pooled.length > 1) {
     steps.push(["Pooling", `${inNumbers(total)} is the largest of ${pooled.map((one) => inNumbers(one)).join(", ")}.`]);
   }

@@ -8,12 +8,11 @@ import { createAnswer } from "./answer.js";
 import { createFlow } from "./flow.js";
 import { mapsOf, probabilitiesOf } from "./layers.js";
 import { fragmentOf, strokesIn } from "./link.js";
-import { FAILED } from "./network.js";
 import { fallsOf, occlusion, worstOf } from "./occlusion.js";
 import { createPaper, PAPER_SIDE } from "./paper.js";
 import { sample } from "./samples.js";
 import { digitsOfDrawing } from "./segment.js";
-import { answerFor, inPercent, NOTHING } from "./words.js";
+import { answerFor, FAILED, inPercent, NOTHING } from "./words.js";
 
 const REST = 350; // ms without a change before the occlusion begins
 const DRAWING_TIME = 500; // ms in which an example is drawn
@@ -195,6 +194,7 @@ function build(element, choices) {
   const root = document.createElement("section");
   root.className = "live";
   root.setAttribute("aria-label", "A network reads what you draw");
+  root.dataset.lmSuppressShortcuts = "true"; // in JupyterLab, a key must not do two things
   root.innerHTML = BODY;
   const name = `live-network-${Math.random().toString(36).slice(2)}`;
   const radio = ({ label }, n) =>
@@ -217,7 +217,7 @@ const BODY = `
     <div class="live-paper">
       <canvas class="live-canvas" width="${PAPER_SIDE}" height="${PAPER_SIDE}" tabindex="0" role="application"
         aria-label="Drawing pad: draw one digit with mouse, finger or pen, or press a key from 0 to 9 for an example.
-        Backspace takes back a stroke, Escape clears the pad." data-lm-suppress-shortcuts="true"></canvas>
+        Backspace takes back a stroke, Escape clears the pad."></canvas>
       <p class="live-hint" aria-hidden="true">Draw a digit here</p>
     </div>
     <div class="live-tools">

@@ -42,7 +42,12 @@ export function probabilitiesOf(network, picture) {
 
 /** Return the maps after each layer for the unshifted picture, beginning with the input. */
 export function mapsOf(network, picture) {
-  return network.layers.reduce((maps, layer) => [...maps, applied(layer, maps.at(-1))], [inputOf(network, picture)]);
+  return mapsOfImage(network, inputOf(network, picture));
+}
+
+/** Return the maps after each layer for an input as it is, beginning with the input. */
+export function mapsOfImage({ layers }, input) {
+  return layers.reduce((maps, layer) => [...maps, applied(layer, maps.at(-1))], [input]);
 }
 
 /** Return the ten logits for maps that are the network's input. */

@@ -1,8 +1,7 @@
 /** "Where a number comes from": the patch under the pointer, the filter, their products, and the steps to one number. */
 
+import { labelled, PRODUCTS, showProducts } from "./products.js";
 import { inNumbers, stepsOf } from "./words.js";
-
-const [NEGATIVE, POSITIVE] = ["213, 94, 0", "0, 114, 178"];
 
 /**
  * Build the panel inside `element`. `choose({stage, channel, row, column})` is called when the visitor moves a slider.
@@ -36,14 +35,11 @@ function sayPlace(slider, number, most) {
 
 function showSteps(find, origin) {
   const strongest = strongestOf(origin);
-  const { patch, filter, products, sum } = origin.inputs[strongest];
-  showGrid(find("patch"), patch, origin.size);
-  showGrid(find("filter"), filter, origin.size);
-  showGrid(find("products"), products, origin.size);
+  const { sum } = origin.inputs[strongest];
+  showProducts(find, origin.inputs[strongest], origin.size);
   find("which").textContent =
     origin.inputs.length === 1 ? "" : `Shown: input map ${strongest + 1}, whose products count most (${inNumbers(sum)}).`;
-  const items = stepsOf(origin).flatMap(([name, text]) => [labelled("dt", name), labelled("dd", text)]);
-  find("steps").replaceChildren(...items);
+  find("steps").replaceChildren(...labelled(stepsOf(origin)));
   find("value").textContent = inNumbers(Math.max(origin.value, 0));
 }
 
@@ -51,22 +47,6 @@ function showSteps(find, origin) {
 export function strongestOf({ inputs }) {
   const sizes = inputs.map(({ sum }) => Math.abs(sum));
   return sizes.indexOf(Math.max(...sizes));
-}
-
-function labelled(kind, text) {
-  return Object.assign(document.createElement(kind), { textContent: text });
-}
-
-/** Show numbers in a square: blue where they are positive, orange where they are negative. */
-function showGrid(grid, values, size) {
-  const largest = Math.max(1e-6, ...values.map(Math.abs));
-  if (grid.childElementCount !== values.length) grid.replaceChildren(...values.map(() => document.createElement("span")));
-  grid.style.setProperty("--origin-size", size);
-  values.forEach((value, n) => {
-    const cell = grid.children[n];
-    cell.textContent = inNumbers(value, Math.abs(value) >= 10 ? 0 : 1);
-    cell.style.backgroundColor = `rgba(${value < 0 ? NEGATIVE : POSITIVE}, ${(0.5 * Math.abs(value)) / largest})`;
-  });
 }
 
 const BODY = `
@@ -78,11 +58,7 @@ const BODY = `
   <label>Column <input type="range" class="origin-column" min="0" step="1"><output aria-hidden="true"></output></label>
 </div>
 <div class="origin-shown">
-  <figure aria-hidden="true"><div class="origin-grid origin-patch"></div><figcaption>patch</figcaption></figure>
-  <span aria-hidden="true">×</span>
-  <figure aria-hidden="true"><div class="origin-grid origin-filter"></div><figcaption>filter</figcaption></figure>
-  <span aria-hidden="true">=</span>
-  <figure aria-hidden="true"><div class="origin-grid origin-products"></div><figcaption>products</figcaption></figure>
+  ${PRODUCTS}
   <dl class="origin-steps"></dl>
   <p class="origin-result"><span class="origin-value"></span> in the map</p>
 </div>

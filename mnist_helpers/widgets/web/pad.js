@@ -1,19 +1,20 @@
 /**
  * A drawing pad for digits, which shows the drawing, the prepared 28x28 picture and ten probabilities.
  *
- * It is used in two places: docs/_static/draw.js adds it to a web page, and the default export is an anywidget.
+ * It is used in two places: docs/_static/chapter.js adds it to a web page, and the default export is an anywidget.
  */
 
-const SIDE = 280; // pixels of the drawing, independent of its size on the screen
+import { createAnnouncer } from "./announce.js";
+import { paintPicture } from "./paint.js";
+import { createPaper, PAPER_SIDE as SIDE } from "./paper.js";
+import { inPercent, NOTHING } from "./words.js";
+
 const PICTURE = 28;
 const FRAME = 20; // side of the square into which digits are fitted, as in MNIST
-const PEN = 22; // pixels; gives about the stroke width of MNIST after fitting
-const PAUSE = 400; // ms without drawing before screen readers announce the answer
 const PATIENCE = 10_000; // ms to wait for an answer
 const SVG = "http://www.w3.org/2000/svg";
 const NBSP = "\u00a0";
 
-const NOTHING = "Nothing is drawn yet.";
 const NO_DIGIT = "This is no digit yet; draw on, or clear the pad.";
 const ONE_AT_A_TIME = "Clear the pad and draw one, or join its parts.";
 const FAILED = "No answer came for this drawing; draw on or clear the pad to try again.";
@@ -28,8 +29,8 @@ const FAILED = "No answer came for this drawing; draw on or clear the pad to try
  */
 export function createPad(element, answer, { patience = PATIENCE } = {}) {
   const parts = build(element);
-  const paper = preparePaper(parts.canvas);
-  const announce = announcer(parts.status);
+  const paper = createPaper(parts.canvas, () => paper.strokes().length && hearInk(parts, announce, asker));
+  const announce = createAnnouncer(parts.status);
   const say = (digits, sentence) => {
     showAnswer(parts, digits, sentence);
     announce.later(sentence);
@@ -44,7 +45,6 @@ export function createPad(element, answer, { patience = PATIENCE } = {}) {
     asker.forget();
     say([], NOTHING);
   };
-  followPointer(parts.canvas, paper, () => hearInk(parts, announce, asker));
   parts.clear.addEventListener("click", clear);
   parts.canvas.addEventListener("keydown", (event) => onKey(event, clear));
   clear();
@@ -68,104 +68,6 @@ function onKey(event, clear) {
   event.preventDefault();
   event.stopPropagation();
   clear();
-}
-
-/** Return drawing functions for a canvas of 280x280 pixels, light ink on black. Points are [x, y] in pixels. */
-function preparePaper(canvas) {
-  const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false });
-  Object.assign(context, { lineWidth: PEN, lineCap: "round", lineJoin: "round" });
-  Object.assign(context, { strokeStyle: "#fff", fillStyle: "#000" });
-  return {
-    clear: () => context.fillRect(0, 0, SIDE, SIDE),
-    dot: (point) => dot(context, point),
-    curve: (from, control, to) => curve(context, from, control, to),
-    ink: () => everyFourth(context.getImageData(0, 0, SIDE, SIDE).data),
-  };
-}
-
-function dot(context, [x, y]) {
-  context.save();
-  context.fillStyle = "#fff";
-  context.beginPath();
-  context.arc(x, y, PEN / 2, 0, 2 * Math.PI);
-  context.fill();
-  context.restore();
-}
-
-function curve(context, from, control, to) {
-  context.beginPath();
-  context.moveTo(...from);
-  context.quadraticCurveTo(...control, ...to);
-  context.stroke();
-}
-
-/** Return the red channel of RGBA values; all ink is grey. */
-function everyFourth(rgba) {
-  const greys = new Uint8Array(rgba.length / 4);
-  for (let place = 0; place < greys.length; place++) greys[place] = rgba[4 * place];
-  return greys;
-}
-
-/** Draw the path of the pointer that was pressed on the canvas, and call `onInk` after each segment. */
-function followPointer(canvas, paper, onInk) {
-  let stroke = null; // {pointer, last: the last point, end: the end of the drawn curve}
-  const begin = (event) => {
-    const busy = stroke !== null && canvas.hasPointerCapture(stroke.pointer);
-    if (busy || event.button !== 0 || !event.isPrimary) return;
-    const point = pointOf(event, canvas);
-    stroke = { pointer: event.pointerId, last: point, end: point };
-    capture(canvas, event.pointerId);
-    paper.dot(point);
-    onInk();
-  };
-  const end = (event) => {
-    if (event.pointerId !== stroke?.pointer) return;
-    paper.curve(stroke.end, stroke.last, stroke.last);
-    stroke = null;
-    onInk();
-  };
-  const move = (event) => {
-    if (event.pointerId !== stroke?.pointer) return;
-    if (event.buttons === 0) return end(event); // it was released outside the canvas
-    piecesOf(event).forEach((piece) => extend(stroke, pointOf(piece, canvas), paper));
-    onInk();
-  };
-  listen(canvas, begin, move, end);
-}
-
-function listen(canvas, begin, move, end) {
-  canvas.addEventListener("pointerdown", begin);
-  canvas.addEventListener("pointermove", move);
-  for (const kind of ["pointerup", "pointercancel", "lostpointercapture"]) canvas.addEventListener(kind, end);
-  // a long press would open a menu during a stroke
-  canvas.addEventListener("contextmenu", (event) => event.pointerType !== "mouse" && event.preventDefault());
-}
-
-/** Send the events of a pointer outside the canvas to the canvas. Fails if the pointer is already released. */
-function capture(canvas, pointer) {
-  try {
-    canvas.setPointerCapture(pointer);
-  } catch {
-    // the stroke continues while the pointer is over the canvas
-  }
-}
-
-/** Extend the stroke with a smooth curve through the midpoints between the sampled points. */
-function extend(stroke, point, paper) {
-  const middle = [(stroke.last[0] + point[0]) / 2, (stroke.last[1] + point[1]) / 2];
-  paper.curve(stroke.end, stroke.last, middle);
-  Object.assign(stroke, { last: point, end: middle });
-}
-
-/** Return the pointer events since the last one, since browsers may combine several. */
-function piecesOf(event) {
-  const pieces = event.getCoalescedEvents?.() ?? [];
-  return pieces.length ? pieces : [event];
-}
-
-function pointOf(event, canvas) {
-  const { left, top, width, height } = canvas.getBoundingClientRect();
-  return [((event.clientX - left) * SIDE) / width, ((event.clientY - top) * SIDE) / height];
 }
 
 /** Run one request at a time, and one more if `ask` was called meanwhile. `forget` discards pending answers. */
@@ -203,35 +105,16 @@ function withPatience(promise, patience) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Update a live region: `later` shows a text after a pause without another call, and `hold` cancels it. */
-function announcer(region) {
-  let timer = null;
-  const hold = () => clearTimeout(timer);
-  const later = (sentence) => {
-    hold();
-    timer = setTimeout(() => {
-      if (region.textContent !== sentence) region.textContent = sentence;
-    }, PAUSE);
-  };
-  return { hold, later };
-}
-
 function sentenceFor(digits) {
   if (digits.length === 0) return NO_DIGIT;
   if (digits.length > 1) return `${digits.length === 2 ? "Two" : digits.length} digits? ${ONE_AT_A_TIME}`;
   const [[first, sure], [second, less]] = [...digits[0].probabilities.entries()].sort((a, b) => b[1] - a[1]);
-  if (sure > 0.6) return `This looks like ${named(first)}, ${percent(sure)} sure.`;
-  return `This may be ${named(first)} (${percent(sure)}) or ${named(second)} (${percent(less)}).`;
+  if (sure > 0.6) return `This looks like ${named(first)}, ${inPercent(sure)} sure.`;
+  return `This may be ${named(first)} (${inPercent(sure)}) or ${named(second)} (${inPercent(less)}).`;
 }
 
 function named(digit) {
   return `${digit === 8 ? "an" : "a"}${NBSP}${digit}`;
-}
-
-export function percent(probability) {
-  if (probability > 0.995) return `over 99${NBSP}%`;
-  if (probability < 0.005) return `under 1${NBSP}%`;
-  return `${Math.round(100 * probability)}${NBSP}%`;
 }
 
 /** Show the digits of a drawing and a sentence; probabilities and picture are those of a single digit. */
@@ -242,7 +125,7 @@ function showAnswer(parts, digits, sentence) {
   parts.bars.forEach((bar, digit) => showBar(bar, probabilities[digit], digit === best));
   parts.root.classList.toggle("pad-empty", sentence === NOTHING);
   parts.verdict.textContent = sentence;
-  showPicture(parts.picture, single?.picture ?? new Uint8Array(PICTURE * PICTURE));
+  paintPicture(parts.picture, single?.picture ?? new Uint8Array(PICTURE * PICTURE));
   parts.explanation.textContent = single === null ? "" : explanation(single);
   parts.overlay.replaceChildren(...digits.flatMap(({ box, centre }) => [boxAround(box), ...cross(centre, 16)]));
   parts.marks.replaceChildren(frame(), ...(single === null ? [] : marksOf(single.picture)));
@@ -254,11 +137,6 @@ function showBar(bar, probability, best) {
   bar.querySelector(".pad-fill").style.width = `${100 * probability}%`;
   const value = probability > 0.9995 ? ">99.9" : (100 * probability).toFixed(1); // 100.0 would look like certainty
   bar.querySelector(".pad-value").textContent = `${value}${NBSP}%`;
-}
-
-export function showPicture(canvas, picture) {
-  const rgba = Uint8ClampedArray.from({ length: 4 * picture.length }, (_, n) => (n % 4 === 3 ? 255 : picture[n >> 2]));
-  canvas.getContext("2d").putImageData(new ImageData(rgba, PICTURE, PICTURE), 0, 0);
 }
 
 function explanation({ box: [, , height, width], picture }) {

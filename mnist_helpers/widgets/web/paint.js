@@ -8,10 +8,17 @@ const HIGH = [255, 255, 255];
 const HEAT = [255, 140, 0];
 const WEAKEST = 0.1; // the fall of the probability below which no place becomes fully orange
 const BETWEEN = "#39424e";
+const [NEGATIVE, ZERO, POSITIVE] = [[33, 102, 172], [255, 255, 255], [178, 24, 43]]; // as in the figures of chapter 02
 const SHADES = Array.from({ length: 256 }, (_, n) => (n < 128 ? mixed(LOW, MIDDLE, n / 128) : mixed(MIDDLE, HIGH, (n - 128) / 127)));
 
-function mixed(from, to, share) {
+/** Return the colour at `share` of the way between two colours [red, green, blue]. */
+export function mixed(from, to, share) {
   return from.map((value, n) => Math.round(value + (to[n] - value) * share));
+}
+
+/** Return the colour of a number from -1 (blue) over 0 (white) to 1 (red). */
+export function signed(share) {
+  return mixed(ZERO, share < 0 ? NEGATIVE : POSITIVE, Math.min(Math.abs(share), 1));
 }
 
 /** Return the number of rows in which `count` tiles are shown. */

@@ -1,0 +1,86 @@
+"""A small filter for JupyterLab that is moved over a digit by hand, and the feature map that grows under it."""
+
+import base64
+import json
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+import traitlets
+
+from mnist_helpers import CourseError, diagrams, layers, plots
+from mnist_helpers._support.paths import MODELS
+from mnist_helpers.widgets.modules import one_module, style
+from mnist_helpers.widgets.still import Still, figure_file
+
+Filters = dict[str, tuple[np.ndarray, float]]  # name: weights [K, K] and bias
+
+
+class MovingFilter(Still):
+    """A digit over which one of several filters is moved, with the products, their sum, and the map so far.
+
+    `image` [H, W] is a normalised digit, and `filters` has square tables of weights by name. The ten filters of the
+    trained network in models/report_net.onnx come after them. All numbers are computed in the page, without the kernel.
+    Raises CourseError if the image or a filter has another shape.
+    """
+
+    _esm, _css = one_module("moving_filter.js"), style()
+    state = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, image: torch.Tensor, filters: dict[str, torch.Tensor]):
+        picture = np.asarray(image, np.float32)
+        own = {name: (np.asarray(weights, np.float32), 0.0) for name, weights in filters.items()}
+        for name, (weights, _) in own.items():
+            _check(picture, weights, name)
+        self.choices = own | _learnt()
+        super().__init__(state=_state(picture, self.choices))
+        self.still = figure_file(_draw, image=picture, filters=self.choices)
+        self.stored = {"widget": json.dumps(self.state)}
+
+    def __repr__(self) -> str:
+        return f"MovingFilter({len(self.choices)} filters)"
+
+
+def _check(image: np.ndarray, weights: np.ndarray, name: str) -> None:
+    square = weights.ndim == 2 and weights.shape[0] == weights.shape[1]
+    if image.ndim != 2 or not square or not 0 < len(weights) <= min(image.shape):
+        raise CourseError(
+            f"an image of shape {list(image.shape)} and the filter {name!r} of shape {list(weights.shape)} were given, "
+            "but [height, width] and a square that fits into it were expected; take for example images[0, 0]."
+        )
+
+
+def _learnt() -> Filters:
+    """Return the ten filters of the first layer of the report's trained network."""
+    weights, biases = layers.read_layers(MODELS / "report_net.onnx").weights[:2]
+    return {f"learnt {n}": (table[0], float(bias)) for n, (table, bias) in enumerate(zip(weights, biases))}
+
+
+def _state(image: np.ndarray, filters: Filters) -> dict:
+    """Return what moving_filter.js needs, with numbers as float32 in base64."""
+    height, width = image.shape
+    chosen = [
+        {"name": name, "size": len(weights), "weights": _letters(weights), "bias": bias}
+        for name, (weights, bias) in filters.items()
+    ]
+    return {"height": height, "width": width, "image": _letters(image), "filters": chosen}
+
+
+def _letters(numbers: np.ndarray) -> str:
+    return base64.b64encode(numbers.astype("<f4").tobytes()).decode()
+
+
+def _draw(image: np.ndarray, filters: Filters) -> None:
+    """Draw the image and the whole map of each filter."""
+    rows = -(-(len(filters) + 1) // 7)
+    _, axes = plt.subplots(rows, 7, figsize=(8, 1.4 * rows), squeeze=False)
+    for ax in axes.flat:
+        ax.axis("off")
+    axes[0, 0].imshow(image, cmap="gray")
+    axes[0, 0].set_title("the digit", fontsize="small")
+    for ax, (name, (weights, bias)) in zip(axes.flat[1:], filters.items()):
+        windows = np.lib.stride_tricks.sliding_window_view(image, weights.shape)  # [H', W', K, K]
+        feature_map = (windows * weights).sum(axis=(2, 3)) + bias
+        most = np.abs(feature_map).max()
+        ax.imshow(feature_map, cmap=diagrams.SIGNED["cmap"], vmin=-most, vmax=most)
+        ax.set_title(name, fontsize="small", color=plots.GREY if name.startswith("learnt") else "black")
