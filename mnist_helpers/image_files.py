@@ -130,7 +130,7 @@ def clearest_grey(image: Image.Image) -> np.ndarray:
     """Return an image as `read_grey` does, turned as its camera was held."""
     image = ImageOps.exif_transpose(image)
     if image.mode in ("1", "P", "PA"):  # Pillow resizes these without averaging, which loses thin strokes
-        image = image.convert("RGBA")
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     image.thumbnail((MAX_SIDE, MAX_SIDE))
     if image.mode.startswith(("I", "F")):  # 16 bits or more: Pillow would clip the values
         values = np.asarray(image, dtype=np.float64)

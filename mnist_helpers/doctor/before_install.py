@@ -34,7 +34,8 @@ def announcement() -> str:
 
 def installed() -> bool:
     """Return whether .venv has PyTorch, by far the largest package."""
-    return any((ROOT / ".venv").glob("[Ll]ib/**/site-packages/torch/version.py"))
+    folders = [*(ROOT / ".venv").glob("lib/python*"), ROOT / ".venv" / "Lib"]  # of Unix, and of Windows
+    return any((folder / "site-packages" / "torch" / "version.py").exists() for folder in folders)
 
 
 def problem() -> str | None:
@@ -64,20 +65,17 @@ def shortage() -> str | None:
 
 
 def needed_gb() -> list[tuple[Path, float]]:
-    """Return a folder on each disk that pip writes to, and the GB that it needs there for a while."""
+    """Return a folder on each disk that pip writes to, and the GB that it needs there; it can do without its cache."""
     needed: dict[int, tuple[Path, float]] = {}
-    for folder, size, necessary in written():
-        disk = disk_of(folder)
-        if necessary or disk in needed:
-            first, other = needed.get(disk, (folder, 0.0))
-            needed[disk] = first, other + size
+    for folder, size in written():
+        first, other = needed.get(disk_of(folder), (folder, 0.0))
+        needed[disk_of(folder)] = first, other + size
     return list(needed.values())
 
 
-def written() -> list[tuple[Path, float, bool]]:
-    """Return the folders that pip writes to, how many GB, and whether it must: it does without its cache."""
-    downloads = Path(tempfile.gettempdir())
-    return [(ROOT, INSTALLED_GB, True), (downloads, DOWNLOAD_GB, True), (Path.home(), DOWNLOAD_GB, False)]
+def written() -> list[tuple[Path, float]]:
+    """Return the folders that pip writes to, for the packages and for a while for what it downloads, and the GB."""
+    return [(ROOT, INSTALLED_GB), (Path(tempfile.gettempdir()), DOWNLOAD_GB)]
 
 
 def disk_of(folder: Path) -> int:

@@ -46,7 +46,6 @@ ELSEWHERE = {
     "make restore": "needs a chapter; unit/test_restore.py",
     "make lab PYTHON=python3.12": "needs that Python",
     "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make lab": "needs the network",
-    "pip cache purge": "would remove the cache of whoever runs the tests",
     "python -m mnist_helpers.train --recipe fast --output artifacts/two": "unit/trainer/test_distributed.py",
     **{f"set {variable}": "as above" for variable in ("MASTER_ADDR=127.0.0.1", "MASTER_PORT=29500", "WORLD_SIZE=2")},
     "set RANK=0": "as above",
