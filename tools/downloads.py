@@ -15,7 +15,8 @@ START = "\n## Start\n"  # in the students' README: what comes before it says wha
 OPENS = "opens with chapter 01"
 WITHOUT_DIGITS = """
 This copy has one chapter, and not the digits: the chapter downloads them when it needs them (12 MB, from the mirrors
-that PyTorch uses), so be online when you run it for the first time.
+that PyTorch uses), so be online when you run it for the first time. Or copy the folder `data/MNIST` from the zip of the
+whole course.
 """
 
 

@@ -32,7 +32,7 @@ class TakeAlong(SphinxPostTransform):
 def zip_link(source: Path, name: str, to_top: str, words: str) -> str:
     """Return a link to a zip in the folder of downloads, with its size."""
     size = (source / DOWNLOADS / f"{name}.zip").stat().st_size / 1e6
-    return f'<a href="{to_top}{DOWNLOADS}/{name}.zip" download>{words}</a> (zip, {size:.1f} MB)'
+    return f'<a href="{to_top}{DOWNLOADS}/{name}.zip" download>{words}</a> (zip, {size:.1f}\u00a0MB)'
 
 
 def services(config, chapter: str) -> dict[str, str]:

@@ -4,6 +4,8 @@ import http.client
 import os
 import re
 import socket
+import sys
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -123,3 +125,35 @@ def test_frame_has_a_title_and_shows_the_page(model, url, recwarn):
     assert f'src="{url}?url=model.onnx"' in frame and 'height="321"' in frame
     assert 'title="Netron showing net &amp; more.onnx"' in frame
     assert not recwarn.list  # IPython warns about a bare iframe, and the notebook would store it
+
+
+@pytest.fixture
+def proxied(monkeypatch):
+    """What a stand-in for Google Colab was asked to show."""
+    asked = []
+    output = SimpleNamespace(serve_kernel_port_as_iframe=lambda port, **options: asked.append((port, options)))
+    monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace(output=output))
+    return asked
+
+
+def status(port, host):
+    """Return the status of an answer to a request that names another host."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/model.onnx", headers={"Host": host})
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status
+
+
+def test_in_colab_the_frame_leads_through_its_proxy_whose_name_is_answered(proxied, tmp_path):
+    (tmp_path / "net.onnx").write_bytes(b"model")
+    assert netron_page.show(tmp_path / "net.onnx", height=300) is None
+    ((port, options),) = proxied
+    assert options == {"path": "/?url=model.onnx", "height": "300"}
+    assert status(port, "8080-m-s-abc-a.us-west1.colab.googleusercontent.com") == 200
+    assert status(port, "two words") == 421
+
+
+def test_elsewhere_no_other_name_is_answered(url):
+    assert status(urlsplit(url).port, "8080-m-s-abc-a.us-west1.colab.googleusercontent.com") == 421
