@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from nbformat import NotebookNode
 from predictions import QUESTION, is_answer, separate
 
-HEADING = re.compile(r"\n+(?=#{1,6} )")
+HEADING = re.compile(r"\n\n(?=#{1,6} )")
 NO_OUTPUT = "exercise"  # cells whose ids start so: stored outputs tell students that they tried nothing
 
 
