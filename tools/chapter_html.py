@@ -59,7 +59,7 @@ class Shown:
     lead: str
     code: str
     result: list[str]
-    hidden: bool
+    answer: list[str]
 
 
 def page(notebook: NotebookNode, folder: Path, library: Path, kind: str) -> str:
@@ -74,7 +74,12 @@ def page(notebook: NotebookNode, folder: Path, library: Path, kind: str) -> str:
     script = read("slides.js") if kind == "slides" else ANSWERS_SCRIPT.read_text(encoding="utf-8")
     title = re.sub(r"^# ", "", notebook.cells[0].source.partition("\n")[0])
     html = environment.get_template("page.html.j2").render(
-        title=title, steps=shown, kind=kind, style=style, script=script, answers=sum(step.hidden for step in shown)
+        title=title,
+        steps=shown,
+        kind=kind,
+        style=style,
+        script=script,
+        answers=sum(bool(step.answer) for step in shown),
     )
     formulas = translate(library, renderer.formulas) if renderer.formulas else []
     return re.sub(r"<!--formula (\d+)-->", lambda mark: formulas[int(mark[1])], html)
@@ -90,19 +95,21 @@ def show(step: Step, renderer: Renderer) -> Shown:
     markdown = MarkdownWithMath(renderer=renderer).render
     write: dict[str, Callable] = {"text": markdown, "code": highlight, "outputs": outputs}
     lead, code = (write[kind](source) if source else "" for kind, source in [("text", step.lead), ("code", step.code)])
-    result = [write[kind](content) for kind, content in step.result]
-    return Shown(step.name, layout(step), lead, code, [html for html in result if html], step.hidden)
+    result, answer = ([write[kind](part) for kind, part in parts] for parts in (step.result, step.answer))
+    return Shown(step.name, layout(step), lead, code, [html for html in result if html], answer)
 
 
 def layout(step: Step) -> str:
     """Return how a slide shows a step: `alone` (text), `beside` (code beside result), `below`, or `wide` (a figure)."""
     if not step.code:
         return "alone"
-    shown = [output.get("data", {}) for _, cell in step.result if isinstance(cell, dict) for output in cell.outputs]
+    cells = [part for _, part in step.result + step.answer if isinstance(part, NotebookNode)]
+    shown = [output.get("data", {}) for cell in cells for output in cell.outputs]
     sizes = [png_size(data["image/png"]) for data in shown if "image/png" in data]
     if any(width > WIDE * height for width, height in sizes):
         return "wide"
-    return "beside" if max(map(len, step.code.splitlines())) <= NARROW else "below"
+    narrow = max(map(len, step.code.splitlines())) <= NARROW and not (step.result and step.answer)
+    return "beside" if narrow else "below"
 
 
 def outputs(cell: NotebookNode) -> str:

@@ -1,8 +1,9 @@
 """Where the answers to the questions marked *Predict* are: in cells with the tag `reveal`; pages and slides hide them.
 
 An answer is a run of such cells. It begins with a code cell, whose code stays in sight, and goes on with whole cells.
-If its last cell is text, only the first paragraph belongs to it (with the list below it, if there is one, and without
-a last sentence that ends in a colon, since it leads to the next cell).
+(It may also begin with a text, if the cell above shows something to try out.) If its last cell is text, only the first
+paragraph belongs to it (with the list below it, if there is one, and without a last sentence that ends in a colon,
+since it leads to the next cell).
 """
 
 import copy
@@ -37,14 +38,15 @@ def separate(notebook: NotebookNode) -> NotebookNode:
     separated = copy.deepcopy(notebook)
     separated.cells = []
     for cell, following in zip(notebook.cells, [*notebook.cells[1:], None]):
-        separated.cells += parts(cell, last=following is None or not is_answer(following))
+        separated.cells += parts(cell, following)
     return separated
 
 
-def parts(cell: NotebookNode, last: bool) -> list[NotebookNode]:
-    """Return copies of a cell, or of both parts of a text in which an answer ends."""
+def parts(cell: NotebookNode, following: NotebookNode | None) -> list[NotebookNode]:
+    """Return copies of a cell, or of both parts of a text in which an answer ends; `following` is the next cell."""
     first = copy.deepcopy(cell)
-    if not is_answer(cell) or cell.cell_type != "markdown" or not (last or QUESTION in cell.source):
+    last = following is None or not is_answer(following) or QUESTION in cell.source
+    if not is_answer(cell) or cell.cell_type != "markdown" or not last:
         return [first]
     rest = copy.deepcopy(cell)
     first.source, rest.source = split(cell.source)

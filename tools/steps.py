@@ -6,28 +6,31 @@ from dataclasses import dataclass, field
 from nbformat import NotebookNode
 from predictions import QUESTION, is_answer, separate
 
-HEADING = re.compile(r"\n+(?=#{1,6} )")
+HEADING = re.compile(r"\n\n(?=#{1,6} )")
 NO_OUTPUT = "exercise"  # cells whose ids start so: stored outputs tell students that they tried nothing
+
+
+Part = tuple[str, str | NotebookNode]  # what it is ("text", "code" or "outputs"), and its source or its cell
 
 
 @dataclass
 class Step:
-    """A step of a chapter. `result` has outputs and texts, and the code cells of a longer answer, in order."""
+    """A step of a chapter, in order. `answer` is what a question hides: outputs, texts, and whole cells."""
 
     name: str
     lead: str = ""
     code: str = ""
-    result: list[tuple[str, str | NotebookNode]] = field(default_factory=list)
-    hidden: bool = False
+    result: list[Part] = field(default_factory=list)
+    answer: list[Part] = field(default_factory=list)
 
     def add_code(self, cell: NotebookNode) -> None:
         """Add a code cell: the first in sight, others as parts of an answer."""
         if self.code:
-            self.result.append(("code", cell.source))
+            self.answer.append(("code", cell.source))
         else:
-            self.code, self.hidden = cell.source, is_answer(cell)
+            self.code = cell.source
         if not cell.id.startswith(NO_OUTPUT):
-            self.result.append(("outputs", cell))
+            (self.answer if is_answer(cell) else self.result).append(("outputs", cell))
 
 
 def steps(notebook: NotebookNode) -> list[Step]:
@@ -40,7 +43,7 @@ def steps(notebook: NotebookNode) -> list[Step]:
                 found.append(Step(cell.id))
             found[-1].add_code(cell)
         elif is_answer(cell):
-            found[-1].result.append(("text", cell.source))
+            found[-1].answer.append(("text", cell.source))
         else:
             reads = before is not None and before.cell_type == "code" and not is_answer(before)
             leads = after is not None and after.cell_type == "code"

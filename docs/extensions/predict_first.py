@@ -22,18 +22,26 @@ class hidden(nodes.Element):
     """What a reader has to open."""
 
 
-def separate(app, docname: str, source: list[str]) -> None:
-    """Mark the answers' texts of a chapter, which the parser would not tell from others, and add a switch for all."""
+def mark(app, docname: str, source: list[str]) -> None:
+    """Mark the answers' texts of a chapter, which the parser would not tell from others, and add a switch for all.
+
+    Cells keep their numbers, by which other extensions find them in the notebook.
+    """
     if Path(app.env.doc2path(docname)).suffix != ".ipynb":
         return
-    chapter = predictions.separate(nbformat.reads(source[0], as_version=4))
-    answers = predictions.answers(chapter)
-    for cell in chapter.cells:
+    chapter = nbformat.reads(source[0], as_version=4)
+    count = len(predictions.answers(predictions.separate(chapter)))
+    for cell, following in zip(chapter.cells, [*chapter.cells[1:], None]):
         if cell.cell_type == "markdown" and predictions.is_answer(cell):
-            cell.source = f"::::{{container}} {ANSWER}\n{cell.source}\n::::"
-    if answers:
-        chapter.cells[0].source += SWITCH.format(count=len(answers))
+            cell.source = "\n\n".join(marked(part) for part in predictions.parts(cell, following))
+    if count:
+        chapter.cells[0].source += SWITCH.format(count=count)
     source[0] = nbformat.writes(chapter)
+
+
+def marked(part: nbformat.NotebookNode) -> str:
+    """Return the text of a part of a cell, in a container if it belongs to an answer."""
+    return f"::::{{container}} {ANSWER}\n{part.source}\n::::" if predictions.is_answer(part) else part.source
 
 
 class HideAnswers(SphinxPostTransform):
@@ -42,9 +50,14 @@ class HideAnswers(SphinxPostTransform):
     default_priority = 600  # when MyST-NB has chosen what to show of each output
 
     def run(self) -> None:
-        for cell in list(self.document.findall(nodes.container)):
-            if CELL in cell["classes"] and not any(isinstance(parent, hidden) for parent in ancestors(cell)):
-                hide(cell)
+        for node in list(self.document.findall(nodes.container)):
+            if belongs(node) and not any(isinstance(parent, hidden) for parent in ancestors(node)):
+                hide(node)
+
+
+def belongs(node: nodes.Node) -> bool:
+    """Return whether a node is a cell, or the text, of an answer."""
+    return isinstance(node, nodes.container) and bool({CELL, ANSWER} & set(node["classes"]))
 
 
 def ancestors(node: nodes.Node):
@@ -53,16 +66,24 @@ def ancestors(node: nodes.Node):
         yield node
 
 
-def hide(cell: nodes.container) -> None:
-    """Put the output of a code cell, and what follows as long as it belongs to the answer, behind a click."""
-    siblings, place = cell.parent, cell.parent.index(cell)
-    answer = hidden("", nodes.container("", classes=["cell"]))
-    for output in [child for child in cell if "cell_output" in child["classes"]]:
+def hide(first: nodes.container) -> None:
+    """Put the output of a code cell, or a text, behind a click, with all that follows and belongs to the answer."""
+    siblings, place = first.parent, first.parent.index(first)
+    answer = hidden()
+    if CELL in first["classes"]:
+        answer += nodes.container("", *outputs(first), classes=["cell"])
+        place += 1
+    while place < len(siblings) and belongs(siblings[place]):
+        answer += siblings.pop(place)
+    siblings.insert(place, answer)
+
+
+def outputs(cell: nodes.container) -> list[nodes.Node]:
+    """Take the outputs out of a code cell, and return them."""
+    found = [child for child in cell if "cell_output" in child["classes"]]
+    for output in found:
         cell.remove(output)
-        answer[0] += output
-    while place + 1 < len(siblings) and {CELL, ANSWER} & set(siblings[place + 1].get("classes", [])):
-        answer += siblings.pop(place + 1)
-    siblings.insert(place + 1, answer)
+    return found
 
 
 def open_element(self, node) -> None:
@@ -76,5 +97,5 @@ def close_element(self, node) -> None:
 def setup(app):
     app.add_node(hidden, html=(open_element, close_element))
     app.add_post_transform(HideAnswers)
-    app.connect("source-read", separate)
+    app.connect("source-read", mark)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -17,6 +17,11 @@ WATCH = """() => {
     }).observe({ type: "layout-shift", buffered: true });
 }"""
 
+DISTORTED = """() => [...document.querySelectorAll(".cell_output img")].filter((image) => {
+    const { width, height } = image.getBoundingClientRect();
+    return Math.abs((width * image.naturalHeight) / (height * image.naturalWidth) - 1) > 0.03;
+}).map((image) => image.src)"""
+
 
 class Scales:
     """Adds up the bytes of all answers that a page gets, without Netron, which is a page of its own in chapter 02."""
@@ -98,3 +103,12 @@ def test_pictures_have_a_size_and_formulas_need_no_script(site, browser):
         assert heights and all(heights)
         assert page.locator("math").count() >= 20 and page.locator("math msup").count() > 0
         assert page.locator("script[src*=mathjax], script[src*=fontawesome], script[src*=searchindex]").count() == 0
+
+
+def test_pictures_keep_their_proportions_on_a_phone(site, browser):
+    with Visit(browser, site, 390) as visit:
+        page, _ = opened(visit, "notebooks/03_gradients")
+        scroll(page)
+        assert page.evaluate(DISTORTED) == []
+        page.add_style_tag(content=".cell_output img { height: 300px !important }")
+        assert len(page.evaluate(DISTORTED)) >= 5

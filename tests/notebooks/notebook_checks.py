@@ -187,7 +187,7 @@ def prediction_findings(notebook):
         elif cell.cell_type == "markdown" and predictions.QUESTION in cell.source:
             if question:
                 yield f"{where(question)} has no answer: give the cells that show it the tag {predictions.TAG}."
-            question = None if cell.id in BY_HAND else cell
+            question = None if cell.id.removesuffix("-on") in BY_HAND else cell
     if question:
         yield f"{where(question)} has no answer: give the cells that show it the tag {predictions.TAG}."
     hidden = {cell.id for cell in separated.cells if predictions.is_answer(cell)}
@@ -199,7 +199,7 @@ def prediction_findings(notebook):
 def _answer_findings(cell, first, question):
     if first and not question:
         yield f"{where(cell)} has the tag {predictions.TAG}, but no Predict comes before it."
-    if first and not cell.get("outputs"):
+    if first and cell.cell_type == "code" and not cell.outputs:
         yield f"{where(cell)} begins an answer, but shows no output."
     if cell.cell_type == "markdown" and re.search(r"^#|\*\*Predict", cell.source, re.M):
         yield f"{where(cell)} hides a heading or a question with the answer."

@@ -16,19 +16,23 @@ def code(source, name="cell", **metadata):
 
 
 def divided(*cells):
-    """Return (lead, code, result, hidden) of each step, with the ids of cells for their outputs."""
+    """Return (lead, code, result, answer) of each step, with the ids of cells for their outputs."""
     return [
-        (step.lead, step.code, [part if isinstance(part, str) else part.id for _, part in step.result], step.hidden)
+        (step.lead, step.code, *([named(part) for _, part in parts] for parts in (step.result, step.answer)))
         for step in steps(new_notebook(cells=list(cells)))
     ]
+
+
+def named(part):
+    return part if isinstance(part, str) else part.id
 
 
 def test_a_lead_a_cell_and_what_reads_it_are_one_step():
     found = divided(text("# Title"), text("Count:"), code("1", "one"), text("One.\n\nAgain:"), code("2", "two"))
     assert found == [
-        ("# Title", "", [], False),
-        ("Count:", "1", ["one", "One."], False),
-        ("Again:", "2", ["two"], False),
+        ("# Title", "", [], []),
+        ("Count:", "1", ["one", "One."], []),
+        ("Again:", "2", ["two"], []),
     ]
 
 
@@ -56,11 +60,16 @@ def test_an_answer_is_the_hidden_result_of_its_question():
         code("3", "three"),
     )
     assert found == [
-        ("**Predict:** how many?", "1", ["one", "Ten. So the sum:", "2", "two", "Sum is 45."], True),
-        ("Next:", "3", ["three"], False),
+        ("**Predict:** how many?", "1", [], ["one", "Ten. So the sum:", "2", "two", "Sum is 45."]),
+        ("Next:", "3", ["three"], []),
     ]
 
 
 def test_what_an_exercise_printed_is_left_out():
     found = divided(text("**1.** Count."), code("def count(): ...", "exercise-count"))
-    assert found == [("**1.** Count.", "def count(): ...", [], False)]
+    assert found == [("**1.** Count.", "def count(): ...", [], [])]
+
+
+def test_only_the_text_is_hidden_where_the_cell_is_there_to_try_it_out():
+    found = divided(text("**Predict:** which?"), code("Pad()", "pad"), text("Both.", **REVEAL))
+    assert found == [("**Predict:** which?", "Pad()", ["pad"], ["Both."])]
