@@ -39,21 +39,31 @@ def normalise(text):
     return re.sub(r"(?<=\d)\s?[x×]\s?(?=\d)", " × ", text)
 
 
-def stated(markdown):
-    """Yield (value, "%" or "", place) of each number with three digits or more, a decimal point or a per cent sign.
-
-    Numbers from eleven on that are written in words count, too.
-    """
+def plain(markdown):
+    """The prose of a Markdown text, without code, formulas and links, and with numbers written in one way."""
     for pattern in NO_PROSE:
         markdown = re.sub(pattern, " ", markdown)
-    markdown = normalise(markdown)
-    for match in IN_WORDS.finditer(markdown):
-        yield in_figures(match), "", " ".join(markdown[max(0, match.start() - 40) : match.end() + 20].split())
-    for match in NUMBER.finditer(markdown):
+    return normalise(markdown)
+
+
+def place_of(match, text):
+    """The words around a number."""
+    return " ".join(text[max(0, match.start() - 40) : match.end() + 20].split())
+
+
+def stated(markdown):
+    """Yield (value, "%" or "", place) of each number with three digits or more, a decimal point or a per cent sign."""
+    text = plain(markdown)
+    for match in NUMBER.finditer(text):
         number, percent = match[1], (match[2] or "").strip()
         if percent or "." in number or len(number.lstrip("-")) >= 3:
-            place = markdown[max(0, match.start() - 40) : match.end() + 20]
-            yield Decimal(number), percent, " ".join(place.split())
+            yield Decimal(number), percent, place_of(match, text)
+
+
+def stated_in_words(markdown):
+    """Yield (value, "", place) of each number from eleven on that is written in words."""
+    text = plain(markdown)
+    yield from ((in_figures(match), "", place_of(match, text)) for match in IN_WORDS.finditer(text))
 
 
 def in_figures(match):
@@ -92,7 +102,7 @@ def is_shown(value, percent, values):
 
 def number_findings(name, markdown, values, facts):
     """Say which numbers of the prose are neither shown nor known, and which known facts the prose does not state."""
-    numbers = list(stated(markdown))
+    numbers = [*stated(markdown), *stated_in_words(markdown)]
     for value, percent, place in numbers:
         if (name, value) not in facts and not is_shown(value, percent, values):
             yield f"{name} states {value}{percent} ({place!r}): neither shown by a cell nor listed in prose_facts.toml."
@@ -107,15 +117,16 @@ def notebook_number_findings(name, notebook, facts):
 
 
 def far_findings(name, notebook, facts):
-    """Say which precise numbers no cell near them shows: one that another part of the chapter shows may be a mix-up."""
+    """Say which precise numbers and number words no cell near them shows: what a distant cell shows may be a mix-up."""
     before, after = [], code_cells(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             before.append(after.pop(0))
         elif cell.cell_type == "markdown" and not cell.get("id", "").startswith(ANYWHERE):
             values = shown_by(before[-FAR:] + after[:FAR])
-            for value, percent, place in stated(cell.source):
-                if is_precise(value) and (name, value) not in facts and not is_shown(value, percent, values):
+            precise = [number for number in stated(cell.source) if is_precise(number[0])]
+            for value, percent, place in [*precise, *stated_in_words(cell.source)]:
+                if (name, value) not in facts and not is_shown(value, percent, values):
                     yield f"{name} states {value}{percent} ({place!r}), which no cell near it shows."
 
 

@@ -328,10 +328,20 @@ def test_prose_number_must_be_shown_or_known(sentence, known):
     assert bool(list(prose_numbers.notebook_number_findings("small", notebook, facts))) != known
 
 
-@pytest.mark.parametrize(("number", "between", "found"), [("9703", 3, False), ("9703", 4, True), ("9700", 4, False)])
-def test_a_precise_number_that_only_a_distant_cell_shows_is_noticed(number, between, found):
-    cells = [new_code_cell("1", outputs=[new_stream("stdout", number)])] + [new_code_cell("0") for _ in range(between)]
-    place, summary = (new_markdown_cell(f"It reads {number}.", id=name) for name in ("result", "summary"))
+@pytest.mark.parametrize(
+    ("word", "number", "between", "found"),
+    [
+        ("9703", "9703", 3, False),
+        ("9703", "9703", 4, True),
+        ("9700", "9700", 4, False),
+        ("forty", "40", 3, False),
+        ("forty", "40", 4, True),
+    ],
+)
+def test_a_precise_number_that_only_a_distant_cell_shows_is_noticed(word, number, between, found):
+    cells = [new_code_cell("1", outputs=[new_stream("stdout", number)])]
+    cells += [new_code_cell("0") for _ in range(between)]
+    place, summary = (new_markdown_cell(f"It reads {word}.", id=name) for name in ("result", "summary"))
     findings = list(prose_numbers.far_findings("small", new_notebook(cells=[*cells, place]), {}))
     assert [finding.split(" (")[0] for finding in findings] == [f"small states {number}"] * found
     assert not list(prose_numbers.far_findings("small", new_notebook(cells=[*cells, summary]), {}))
