@@ -141,8 +141,8 @@ BAD = {
     ),
     "a missing npm package": (lambda c: shutil.rmtree(c / "node_modules" / "mathjax"), ["node-main.js", "make site"]),
     "a missing script": (
-        lambda c: (c / "mnist_helpers" / "widgets" / "pad.js").unlink(),
-        ["pad.js is missing", "git checkout"],
+        lambda c: (c / "mnist_helpers" / "widgets" / "web" / "paper.js").unlink(),
+        ["paper.js is missing", "git checkout"],
     ),
     "a broken link": (write_bad_link, ["Sphinx found", "build again"]),
 }
