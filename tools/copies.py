@@ -69,7 +69,12 @@ def fill_handout(target: Path, chapters: tuple[str, ...] = ()) -> None:
         path.write_text(without_solutions(path.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
     if chapters:
         leave_out_others(target, chapters)
-    write_zip(target / ORIGINALS, sorted((target / "notebooks").glob("*.ipynb")), target)
+    pack_originals(target)
+
+
+def pack_originals(folder: Path) -> None:
+    """Write the notebooks of a students' copy to a zip in it, from which `make restore` brings them back."""
+    write_zip(folder / ORIGINALS, sorted((folder / "notebooks").glob("*.ipynb")), folder)
 
 
 def leave_out_others(target: Path, chapters: tuple[str, ...]) -> None:

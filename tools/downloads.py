@@ -37,6 +37,7 @@ def chapter_of(course: Path, name: str) -> Path:
     folder, number = course.with_name(name), name[:2]
     shutil.copytree(course, folder, ignore=shutil.ignore_patterns("MNIST"))
     copies.leave_out_others(folder, (number,))
+    copies.pack_originals(folder)
     readme = folder / "README.md"
     text = readme.read_text(encoding="utf-8").replace(START, f"{WITHOUT_DIGITS}{START}", 1)
     text = text.replace(OPENS, OPENS.replace("01", number), 1)

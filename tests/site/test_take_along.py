@@ -43,6 +43,12 @@ def names_in(path):
         return {name.partition("/")[2] for name in archive.namelist()}
 
 
+def originals_in(path):
+    """Return the names of the notebooks that `make restore` would bring back in the copy in this zip."""
+    with zipfile.ZipFile(path) as archive, archive.open(f"{path.stem}/tools/originals.zip") as packed:
+        return zipfile.ZipFile(packed).namelist()
+
+
 def test_there_is_a_zip_of_the_course_and_one_of_each_chapter(zips):
     assert sorted(path.stem for path in zips.iterdir()) == [*CHAPTERS, "course"]
     digits = {f"data/MNIST/raw/{name}.gz" for name in ("train-images-idx3-ubyte", "t10k-labels-idx1-ubyte")}
@@ -50,6 +56,7 @@ def test_there_is_a_zip_of_the_course_and_one_of_each_chapter(zips):
     for name in CHAPTERS:
         found = names_in(zips / f"{name}.zip")
         assert {part for part in found if part.endswith(".ipynb")} == {f"notebooks/{name}.ipynb"}
+        assert originals_in(zips / f"{name}.zip") == [f"notebooks/{name}.ipynb"]
         assert not any(part.endswith(("-ubyte", "-ubyte.gz")) for part in found)
 
 
