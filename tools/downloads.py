@@ -12,7 +12,6 @@ import copies
 
 COURSE = "course"  # course.zip; those of chapters have the names of their notebooks
 START = "\n## Start\n"  # in the students' README: what comes before it says what this copy is
-OPENS = "opens with chapter 01"
 WITHOUT_DIGITS = """
 This copy has one chapter, and not the digits: the chapter downloads them when it needs them (12 MB, from the mirrors
 that PyTorch uses), so be online when you run it for the first time. Or copy the folder `data/MNIST` from the zip of the
@@ -34,13 +33,12 @@ def write(target: Path) -> None:
 
 def chapter_of(course: Path, name: str) -> Path:
     """Write what one chapter needs, but for the digits, to a folder beside the students' copy; return the folder."""
-    folder, number = course.with_name(name), name[:2]
+    folder = course.with_name(name)
     shutil.copytree(course, folder, ignore=shutil.ignore_patterns("MNIST"))
-    copies.leave_out_others(folder, (number,))
+    copies.leave_out_others(folder, (name[:2],))
     copies.pack_originals(folder)
     readme = folder / "README.md"
     text = readme.read_text(encoding="utf-8").replace(START, f"{WITHOUT_DIGITS}{START}", 1)
-    text = text.replace(OPENS, OPENS.replace("01", number), 1)
     readme.write_text(text, encoding="utf-8", newline="\n")
     return folder
 

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import nbformat
-import predictions
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
@@ -48,8 +47,7 @@ class KernelOutputs(SphinxPostTransform):
 
     def state(self, cell: nodes.container) -> str:
         """Return what the widget in a cell stored with its output, as an element for its script."""
-        path = Path(self.env.srcdir, f"{self.env.docname}.ipynb")
-        notebook = predictions.separate(nbformat.read(path, as_version=4))  # as the page has it
+        notebook = nbformat.read(Path(self.env.srcdir, f"{self.env.docname}.ipynb"), as_version=4)
         outputs = notebook.cells[cell["cell_index"]].outputs
         stored = [output.metadata["widget"] for output in outputs if "widget" in output.get("metadata", {})]
         return "".join(f'<script type="application/json">{text}</script>' for text in stored)
