@@ -1,4 +1,4 @@
-/** The widgets in a chapter's page: each takes the place of its picture when it comes near, and works as in the notebook. */
+/** The widgets in a chapter's page: each takes the place of its picture when it comes near. */
 
 const NEAR = "600px"; // a widget is loaded when it is this far below or above the window
 

@@ -50,7 +50,8 @@ class KernelOutputs(SphinxPostTransform):
         notebook = nbformat.read(Path(self.env.srcdir, f"{self.env.docname}.ipynb"), as_version=4)
         outputs = notebook.cells[cell["cell_index"]].outputs
         stored = [output.metadata["widget"] for output in outputs if "widget" in output.get("metadata", {})]
-        return "".join(f'<script type="application/json">{text}</script>' for text in stored)
+        plain = [text.replace("<", r"\u003c") for text in stored]  # no text may end the element
+        return "".join(f'<script type="application/json">{text}</script>' for text in plain)
 
 
 def is_code_cell(node: nodes.Node) -> bool:

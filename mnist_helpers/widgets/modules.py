@@ -13,7 +13,7 @@ IMPORT = re.compile(r'\b(?:from|import\() ?"\./([\w.]+)"')
 # that it imports, and its imports name their Blobs.
 LOADER = """const urls = {};
 for (const [name, text] of %s) {
-  const found = text.replace(/(?<=\\bfrom )"\\.\\/([\\w.]+)"/g, (_, other) => JSON.stringify(urls[other]));
+  const found = text.replace(/\\bfrom "\\.\\/([\\w.]+)"/g, (_, other) => `from "${urls[other]}"`);
   urls[name] = URL.createObjectURL(new Blob([found, `\\n//# sourceURL=${name}`], { type: "text/javascript" }));
 }
 const { default: widget } = await import(urls[%s]);

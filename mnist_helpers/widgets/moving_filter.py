@@ -28,17 +28,20 @@ class MovingFilter(Still):
     state = traitlets.Dict().tag(sync=True)
 
     def __init__(self, image: torch.Tensor, filters: dict[str, torch.Tensor]):
-        picture = np.asarray(image, np.float32)
-        own = {name: (np.asarray(weights, np.float32), 0.0) for name, weights in filters.items()}
-        for name, (weights, _) in own.items():
+        picture = _numbers(image)
+        self.choices = {name: (_numbers(weights), 0.0) for name, weights in filters.items()} | _learnt()
+        for name, (weights, _) in self.choices.items():
             _check(picture, weights, name)
-        self.choices = own | _learnt()
         super().__init__(state=_state(picture, self.choices))
         self.still = figure_file(_draw, image=picture, filters=self.choices)
         self.stored = {"widget": json.dumps(self.state)}
 
     def __repr__(self) -> str:
         return f"MovingFilter({len(self.choices)} filters)"
+
+
+def _numbers(tensor: torch.Tensor) -> np.ndarray:
+    return torch.as_tensor(tensor).detach().cpu().numpy().astype(np.float32)
 
 
 def _check(image: np.ndarray, weights: np.ndarray, name: str) -> None:

@@ -60,6 +60,13 @@ def test_a_filter_that_does_not_fit_is_refused(weights, digit):
         MovingFilter(digit, {"mine": weights})
 
 
-def test_a_batch_is_refused(digit):
+@pytest.mark.parametrize("filters", [{}, {"mine": KERNEL}])
+def test_a_batch_is_refused(filters, digit):
     with refused("an image of shape [1, 28, 28]", "take for example images[0, 0]"):
-        MovingFilter(digit[None], {"mine": KERNEL})
+        MovingFilter(digit[None], filters)
+
+
+def test_weights_of_a_network_that_is_being_trained_are_taken(digit):
+    layer = torch.nn.Conv2d(1, 2, kernel_size=5)
+    mine = MovingFilter(digit, {"mine": layer.weight[1, 0]}).state["filters"][0]
+    assert np.array_equal(numbers(mine["weights"]), layer.weight[1, 0].detach().flatten())
