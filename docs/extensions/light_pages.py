@@ -107,11 +107,8 @@ def sized(tag: str, folder: Path, pictures: dict[str, Picture]) -> str:
     picture = pictures.get(source[1].rsplit("/")[-1] if source else "")
     size = picture.size if picture else size_of_drawing(folder / (source[1] if source else ""))
     if picture and picture.chart:
-        tag = (
-            tag.replace('class="', 'class="chart ', 1)
-            if 'class="' in tag
-            else tag.replace("<img", '<img class="chart"')
-        )
+        old, new = ('class="', 'class="chart ') if 'class="' in tag else ("<img", '<img class="chart"')
+        tag = tag.replace(old, new, 1)
     facts = "" if "loading=" in tag else ' loading="lazy"'
     if size and " width=" not in tag:
         facts += f' width="{size[0]}" height="{size[1]}"'

@@ -91,7 +91,7 @@ def test_the_scales_see_weight_and_movement(site, browser):
         page, scales = opened(visit, "licences")
         before = scales.total()
         page.evaluate("fetch('_static/models/digits.bin').then((answer) => answer.arrayBuffer())")
-        page.evaluate("document.querySelector('article h1').style = 'padding-top: 300px'")
+        page.evaluate("document.querySelector('article h1').style.marginTop = '300px'")
         page.wait_for_timeout(1000)
         assert scales.total() > before + 150_000 and page.evaluate("shift") > SHIFT
 

@@ -48,8 +48,9 @@ def build(tmp_path_factory):
     sys.path.insert(0, str(ROOT / "docs" / "extensions"))
     folder = tmp_path_factory.mktemp("words")
     settings = {
-        "extensions": ["myst_parser", "glossary_links", "number_search", "table_numbers"],
+        "extensions": ["myst_nb", "glossary_links", "number_search", "table_numbers"],
         "myst_enable_extensions": ["colon_fence"],
+        "nb_execution_mode": "off",
         "html_theme": "basic",
     }
 
