@@ -43,7 +43,7 @@ best: .venv/.installed  ## train chapter 07's long recipe with several seeds, an
 
 clean:  ## remove .venv and what the commands wrote; your progress in the exercises and your notebooks stay
 	rm -rf .venv $(MADE)
-	@[ ! -d artifacts ] || find artifacts -mindepth 1 -depth ! -path artifacts/progress.json -delete
+	@[ ! -d artifacts ] || find artifacts -mindepth 1 -depth ! -name 'progress*.json' -delete
 
 # The stamp is written last, so that a broken-off install is done again
 .venv/.installed: pyproject.toml constraints.txt tools/jupyterlab_config.json tools/jupyterlab_overrides.json

@@ -88,16 +88,27 @@ def table(results: dict[str, dict[str, float]]) -> str:
     return pd.DataFrame(results).T[columns].rename_axis("images in a step").to_markdown()
 
 
+def wait_for_both(*processes: subprocess.Popen) -> None:
+    """Wait until all processes have ended; end the others if one fails, since they would wait for it."""
+    try:
+        while None in (codes := [process.poll() for process in processes]) and not any(codes):
+            time.sleep(0.1)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
 def main():
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     first, second = (
         subprocess.Popen([sys.executable, __file__], env=environment | own, stdout=subprocess.PIPE, text=True)
         for own in process_variables(2)
     )
-    said, _ = first.communicate()
-    if first.returncode or second.wait():
+    wait_for_both(first, second)
+    if first.returncode or second.returncode:
         sys.exit("One of the two processes failed, as it says above; nothing was written.")
-    results = {batch: summary(seconds) for batch, seconds in json.loads(said).items()}
+    results = {batch: summary(seconds) for batch, seconds in json.loads(first.stdout.read()).items()}
     print(table(results))
     print("written:", results_file.write_results("processes", recipe="good", rounds=ROUNDS, times_faster=results))
 

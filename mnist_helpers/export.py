@@ -83,13 +83,13 @@ def run_onnx(path: Path, images: torch.Tensor) -> torch.Tensor:
     """Return the log-probabilities [N, 10] that ONNX Runtime computes, on the CPU, for images [N, 1, 28, 28].
 
     `path` is a file written by `to_onnx`. Raises CourseError for a batch of another shape or dtype, or for a file that
-    ONNX Runtime cannot load or that expects another input.
+    ONNX Runtime cannot load or that has another input or output.
     """
     data.check_batch(images)
     session = onnx_file.open_session(path)
     try:
-        log_probs = onnx_file.run_in_batches(session, "images", images.cpu().numpy())
-    except Exception as error:  # onnxruntime's own types, or ValueError for an unknown input name
+        log_probs = onnx_file.run_in_batches(session, "images", "log_probs", images.cpu().numpy())
+    except Exception as error:  # onnxruntime's own types, or ValueError for an unknown input or output
         reason = type(error).__name__
         raise CourseError(
             f"{path} cannot process this batch ({reason}), but a file written by export.to_onnx was expected; export "

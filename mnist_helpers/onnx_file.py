@@ -111,10 +111,10 @@ def quantization() -> ModuleType:
     return onnxruntime.quantization
 
 
-def run_in_batches(session: InferenceSession, name: str, images: np.ndarray) -> np.ndarray:
-    """Return the first output [N, ...] of a network for its input `name`, images [N, ...], 1,000 at a time.
+def run_in_batches(session: InferenceSession, name: str, output: str, images: np.ndarray) -> np.ndarray:
+    """Return the output `output` [N, ...] of a network for its input `name`, images [N, ...], 1,000 at a time.
 
     Raises the errors of ONNX Runtime.
     """
     starts = range(0, max(len(images), 1), BATCH)  # no image at all is one batch, too
-    return np.concatenate([session.run(None, {name: images[start : start + BATCH]})[0] for start in starts])
+    return np.concatenate([session.run([output], {name: images[start : start + BATCH]})[0] for start in starts])

@@ -37,8 +37,8 @@ def originals(course: Path) -> dict[str, tuple[str, bytes]]:
             found = [(NOTEBOOK.fullmatch(name), archive.read(name)) for name in archive.namelist()]
     except DAMAGED as error:
         raise CourseError(
-            f"the originals cannot be read ({error}), and nothing was changed; take the notebook from the archive or "
-            "the repository that your copy of the course comes from."
+            f"the originals cannot be read ({error}), and nothing was changed; download the course again, and "
+            "copy the notebook from there."
         ) from None
     return {match[1]: (Path(match[0]).name, content) for match, content in found if match}
 
@@ -66,17 +66,18 @@ def restore(chapter: str, course: Path = COURSE) -> str:
         names = ", ".join(known)
         raise CourseError(f"there is no chapter {chapter!r}, so nothing was changed; choose one of {names}.")
     name, original = known[chapter.zfill(2)]
+    before = "handed out" if (course / ORIGINALS).exists() else "last committed"
     path = course / "notebooks" / name
     if not path.exists():
         kept = "It was missing."
     elif path.read_bytes() == original:
-        return f"notebooks/{name} is the original, so nothing was changed."
+        return f"notebooks/{name} is as it was {before}, so nothing was changed."
     else:
         kept = f"Yours is kept as {keep(path, course / WORK).relative_to(course).as_posix()}."
     with atomic_write(path) as file:
         file.write(original)
     reload = "If it is open in JupyterLab, choose File, then Reload Notebook from Disk."
-    return f"notebooks/{name} is the original again. {kept}\n{reload}"
+    return f"notebooks/{name} is again as it was {before}. {kept}\n{reload}"
 
 
 def keep(path: Path, folder: Path) -> Path:

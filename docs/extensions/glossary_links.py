@@ -7,7 +7,7 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-GLOSSARY = "glossary"
+WITHOUT_LINKS = {"glossary", "install", "run"}  # the last two speak of modules and caches in another sense
 # Terms that are also everyday words, or that every chapter needs: linked only if they are emphasised
 EVERYDAY = {"class", "shape", "spread", "width", "noise", "recipe", "process", "graph", "rank", "schedule"}
 EVERYDAY |= {"slope", "loss", "thread", "kernel", "filter", "power", "risk", "history", "header", "device", "closing"}
@@ -24,7 +24,7 @@ class GlossaryLinks(SphinxPostTransform):
 
     def run(self) -> None:
         terms = [name for name, _, kind, *_ in self.env.domains["std"].get_objects() if kind == "term"]
-        if self.env.docname == GLOSSARY or not terms:
+        if self.env.docname in WITHOUT_LINKS or not terms:
             return
         pattern = re.compile(rf"\b({'|'.join(map(re.escape, sorted(terms, key=len, reverse=True)))})(?:e?s)?\b", re.I)
         explained = self.explained(pattern)

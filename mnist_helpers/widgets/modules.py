@@ -31,7 +31,7 @@ def imported(path: Path, before: list[Path] | None = None) -> list[Path]:
     try:
         names = IMPORT.findall(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise CourseError(f"{path.name} is missing, but a page needs it; restore it with `git checkout .`.") from None
+        raise CourseError(f"{path.name} is missing, but a page needs it; restore mnist_helpers or docs.") from None
     for other in (path.with_name(name) for name in names):
         if other not in found:
             found = imported(other, found)

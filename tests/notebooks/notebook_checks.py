@@ -17,7 +17,6 @@ from tests.notebooks import stored_outputs
 FOLDER = ROOT / "notebooks"
 FIGURES = {"image/png", "image/jpeg", "image/svg+xml"}
 WITHOUT_INPUT = {"remove-cell", "remove-input", "hide-cell", "hide-input"}
-BY_HAND = {"pad-lead"}  # a question that only the student's own hand answers: no cell shows it
 LARGEST_PNG = 150_000  # bytes
 SHARE = re.compile(r"\b(\d+)(?: of |/)(\d+)\b(?:[^\d%\n]|'\d'|\d(?=s)){0,30}?[(, ](\d+(?:\.\d+)?) ?%")
 MACHINE_PATH = re.compile(r"(?<![\w./])/(home|root|tmp|Users)\b|\b[A-Z]:\\|" + re.escape(str(ROOT)))
@@ -187,7 +186,7 @@ def prediction_findings(notebook):
         elif cell.cell_type == "markdown" and predictions.QUESTION in cell.source:
             if question:
                 yield f"{where(question)} has no answer: give the cells that show it the tag {predictions.TAG}."
-            question = None if cell.id.removesuffix("-on") in BY_HAND else cell
+            question = cell
     if question:
         yield f"{where(question)} has no answer: give the cells that show it the tag {predictions.TAG}."
     hidden = {cell.id for cell in separated.cells if predictions.is_answer(cell)}

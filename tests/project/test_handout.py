@@ -31,8 +31,8 @@ SERVERS = {"make lab", "jupyter lab notebooks/01_data.ipynb"}
 ENDS = {
     "make help": "make clean",
     "make doctor": "passed",
-    "make restore CHAPTER=02": "is the original",
-    "python -m mnist_helpers.restore 02": "is the original",
+    "make restore CHAPTER=02": "is as it was handed out",
+    "python -m mnist_helpers.restore 02": "is as it was handed out",
     "python -m mnist_helpers.doctor": "passed",
     "python -m mnist_helpers.doctor --before-install": "up to date",
     "python -m mnist_helpers.train --recipe fast --seed 1": "result.json",

@@ -26,7 +26,7 @@ def test_a_module_comes_once_and_after_what_it_imports(tmp_path):
 
 def test_a_missing_module_is_named(tmp_path):
     (tmp_path / "a.js").write_text('import { b } from "./b.js";')
-    with refused("b.js is missing", "git checkout"):
+    with refused("b.js is missing", "restore mnist_helpers or docs"):
         imported(tmp_path / "a.js")
 
 
