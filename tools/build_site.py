@@ -20,6 +20,7 @@ import downloads
 import nbformat
 from folders import atomic_folder
 from readme_picture import stored_picture
+from replacing import replace_in
 from sphinx.cmd.build import build_main
 
 from mnist_helpers import CourseError, layers, onnx_file, predict
@@ -97,7 +98,7 @@ def lay_out(root: Path, source: Path, for_instructors: bool) -> None:
         modules.imported(script)  # or it is said which one is missing
         script.write_text(COMMENT.sub("", script.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
     write_networks(root, static / "models")
-    downloads.write(static / "downloads")
+    downloads.write(root, static / "downloads")
     for name in WITH_LICENCE:
         copy_licence(name, static / "licences" / name)
     (static / "pictures").mkdir()
@@ -108,11 +109,8 @@ def lay_out(root: Path, source: Path, for_instructors: bool) -> None:
 def leave_out_instructors(source: Path) -> None:
     """Remove the page for instructors, which has the answers to the questions, and what the first page says of it."""
     (source / "instructors.md").unlink()
-    index = source / "index.md"
-    text = index.read_text(encoding="utf-8")
     for mention in ("If you teach, read the [page for instructors](instructors.md). ", "instructors\n"):
-        text = text.replace(mention, "")
-    index.write_text(text, encoding="utf-8")
+        replace_in(source / "index.md", mention, "")
 
 
 def write_networks(root: Path, folder: Path) -> None:

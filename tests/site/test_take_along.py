@@ -3,7 +3,6 @@
 import ast
 import importlib
 import re
-import shutil
 import struct
 import zipfile
 
@@ -11,11 +10,13 @@ import nbformat
 import pytest
 
 from mnist_helpers._support.paths import COURSE as ROOT
+from tests.support.course_copy import fresh_copy
 from tests.support.refusal import refused
 
 pytest.importorskip("sphinx", reason="Sphinx is not installed (`make test` installs it), so the site is not tested.")
 addresses = importlib.import_module("addresses")
 build_site = importlib.import_module("build_site")
+copies = importlib.import_module("copies")
 downloads = importlib.import_module("downloads")
 
 CHAPTERS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
@@ -31,7 +32,7 @@ Repository = "https://github.com/owner/name"
 @pytest.fixture(scope="module")
 def zips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("taken") / "downloads"
-    downloads.write(folder)
+    downloads.write(ROOT, folder)
     return folder
 
 
@@ -92,8 +93,7 @@ def test_no_zip_holds_a_solution_an_output_or_the_instructors_page(zips):
 
 def build(folder, urls):
     """Build a copy of the course in `folder`, whose pyproject.toml is `urls`, with a stand-in for MathJax."""
-    for part in ("docs", "notebooks", "models", "mnist_helpers"):
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    fresh_copy(folder)
     (folder / "pyproject.toml").write_text(urls)
     mathjax = folder / "node_modules" / build_site.MATHJAX
     mathjax.parent.mkdir(parents=True)
@@ -110,6 +110,21 @@ def configured(tmp_path_factory):
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     return build(tmp_path_factory.mktemp("plain"), URLS.partition("[project.urls]")[0])
+
+
+def test_the_zips_hold_the_course_of_which_the_pages_are(plain):
+    with zipfile.ZipFile(plain / "_static" / "downloads" / "course.zip") as archive:
+        assert archive.read("course/pyproject.toml").decode() == URLS.partition("[project.urls]")[0]
+
+
+@pytest.mark.parametrize(("make", "text"), [("chapter_of", "\n## Start\n"), ("leave_out_others", copies.ORDER)])
+def test_a_readme_without_the_place_for_what_a_copy_says_is_refused(make, text, tmp_path):
+    course = tmp_path / "course"
+    copies.fill_handout(ROOT, course)
+    readme = course / "README.md"
+    readme.write_text(readme.read_text(encoding="utf-8").replace(text, ""), encoding="utf-8")
+    with refused("README.md has no text", text.strip(), "bring it back"):
+        downloads.chapter_of(course, "02_network")
 
 
 def line(site, name):
