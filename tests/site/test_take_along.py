@@ -5,6 +5,7 @@ import importlib
 import re
 import struct
 import zipfile
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -14,6 +15,8 @@ from tests.support.course_copy import fresh_copy
 from tests.support.refusal import refused
 
 pytest.importorskip("sphinx", reason="Sphinx is not installed (`make test` installs it), so the site is not tested.")
+from sphinx.errors import ExtensionError  # noqa: E402
+
 addresses = importlib.import_module("addresses")
 build_site = importlib.import_module("build_site")
 copies = importlib.import_module("copies")
@@ -133,6 +136,36 @@ def line(site, name):
         r"</h1>\s*<p class=\"take-along\">(.*?)</p>", (site / "notebooks" / f"{name}.html").read_text()
     )
     return found
+
+
+@pytest.fixture
+def leave_out(monkeypatch):
+    """Return a function that gives what is left of a page's text for a repository."""
+    monkeypatch.syspath_prepend(ROOT / "docs" / "extensions")
+    take_along = importlib.import_module("take_along")
+
+    def leave_out(text, repository):
+        source = [text]
+        take_along.leave_out_unknown(
+            SimpleNamespace(config=SimpleNamespace(course_repository=repository)), "run", source
+        )
+        return source[0]
+
+    return leave_out
+
+
+@pytest.mark.parametrize(
+    ("repository", "left"),
+    [("", "A\n"), ("https://git.example/course", "A\nB\n"), ("https://github.com/owner/name", "A\nB\nC\n")],
+)
+def test_a_part_stays_if_what_it_speaks_of_is_configured(repository, left, leave_out):
+    page = "A\n:::{if-configured} repository\nB\n:::\n:::{if-configured} services\nC\n:::\n"
+    assert leave_out(page, repository) == left
+
+
+def test_an_unknown_word_of_a_part_is_refused(leave_out):
+    with pytest.raises(ExtensionError, match="run: .*repo.* is unknown; write one of repository, services"):
+        leave_out(":::{if-configured} repo\nB\n:::\n", "")
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
