@@ -21,12 +21,13 @@ from tests.support.refusal import refused
 SKIPPED = "Sphinx is not installed (`make test` installs it), so the site is not tested."
 pytest.importorskip("sphinx", reason=SKIPPED)
 build_site = importlib.import_module("build_site")
+formulas = importlib.import_module("formulas")
 
 MATHJAX = "exports.init = async () => ({ tex2mml: (tex) => `<math><mtext>${tex.length}</mtext></math>` });"
 
 
 def stand_in_for_npm(folder):
-    file = folder / "node_modules" / build_site.MATHJAX
+    file = folder / "node_modules" / formulas.MATHJAX
     file.parent.mkdir(parents=True)
     file.write_text(MATHJAX)
 
@@ -138,7 +139,10 @@ BAD = {
         lambda c: (c / "models" / "digits.onnx").write_bytes(b"seven"),
         ["digits.onnx is damaged"],
     ),
-    "a missing npm package": (lambda c: shutil.rmtree(c / "node_modules" / "mathjax"), ["node-main.js", "make site"]),
+    "a missing npm package": (
+        lambda c: shutil.rmtree(c / "node_modules" / "mathjax"),
+        ["MathJax is missing", "node-main.js", "make site"],
+    ),
     "a missing script": (
         lambda c: (c / "mnist_helpers" / "widgets" / "web" / "paper.js").unlink(),
         ["paper.js is missing", "git checkout"],

@@ -21,6 +21,7 @@ addresses = importlib.import_module("addresses")
 build_site = importlib.import_module("build_site")
 copies = importlib.import_module("copies")
 downloads = importlib.import_module("downloads")
+formulas = importlib.import_module("formulas")
 
 CHAPTERS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 MATHJAX = "exports.init = async () => ({ tex2mml: (tex) => `<math><mtext>${tex.length}</mtext></math>` });"
@@ -98,7 +99,7 @@ def build(folder, urls):
     """Build a copy of the course in `folder`, whose pyproject.toml is `urls`, with a stand-in for MathJax."""
     fresh_copy(folder)
     (folder / "pyproject.toml").write_text(urls)
-    mathjax = folder / "node_modules" / build_site.MATHJAX
+    mathjax = folder / "node_modules" / formulas.MATHJAX
     mathjax.parent.mkdir(parents=True)
     mathjax.write_text(MATHJAX)
     build_site.build(folder, folder / "node_modules", folder / "site")
