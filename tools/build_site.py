@@ -17,9 +17,11 @@ from pathlib import Path
 
 import addresses
 import downloads
-import nbformat
+from executed_notebooks import chapters
 from folders import atomic_folder
+from formulas import NODE_MODULES, mathjax
 from readme_picture import stored_picture
+from replacing import replace_in
 from sphinx.cmd.build import build_main
 
 from mnist_helpers import CourseError, layers, onnx_file, predict
@@ -28,9 +30,7 @@ from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.widgets import modules, netron_page
 
 NETRON_MODEL, PAD_MODEL = Path("models", "report_net.onnx"), Path("models", "digits.onnx")
-NODE_MODULES = ROOT / ".venv" / "npm" / "node_modules"
 COMMENT = re.compile(r"^ */\*\*.*?\*/\n", re.M | re.S)  # in a script, above what it explains
-MATHJAX = Path("mathjax", "es5", "node-main.js")  # of the npm package
 WITH_LICENCE = [  # packages whose licences are copied to the site
     "sphinx",
     "pydata-sphinx-theme",
@@ -50,26 +50,6 @@ CARDS = {  # chapter: id of the cell whose figure is shown on the home page
     "09_deployment": "speed",
     "10_pictures": "components",
 }
-
-
-def chapters(root: Path) -> dict[str, nbformat.NotebookNode]:
-    """Return the notebooks listed in docs/index.md by name. Raises CourseError unless all exist and were run."""
-    index = (root / "docs" / "index.md").read_text(encoding="utf-8")
-    names = re.findall(r"<notebooks/(\w+)>$", index, re.M)
-    return {name: read_executed(root / "notebooks" / f"{name}.ipynb") for name in names}
-
-
-def read_executed(path: Path) -> nbformat.NotebookNode:
-    """Read a notebook with its outputs. Raises CourseError if it is missing, invalid or has cells that were not run."""
-    try:
-        notebook = nbformat.read(path, as_version=4)
-    except FileNotFoundError:
-        raise CourseError(f"{path} is missing; restore it with `make restore CHAPTER={path.name[:2]}`.") from None
-    except Exception:  # nbformat raises many types for an invalid notebook
-        raise CourseError(f"{path} is no notebook; restore it with `make restore CHAPTER={path.name[:2]}`.") from None
-    if any(cell.source and cell.execution_count is None for cell in notebook.cells if cell.cell_type == "code"):
-        raise CourseError(f"{path} has cells that were not run, so that results are missing; run it with `make run`.")
-    return notebook
 
 
 def check_model(path: Path) -> None:
@@ -97,7 +77,7 @@ def lay_out(root: Path, source: Path, for_instructors: bool) -> None:
         modules.imported(script)  # or it is said which one is missing
         script.write_text(COMMENT.sub("", script.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
     write_networks(root, static / "models")
-    downloads.write(static / "downloads")
+    downloads.write(root, static / "downloads")
     for name in WITH_LICENCE:
         copy_licence(name, static / "licences" / name)
     (static / "pictures").mkdir()
@@ -108,11 +88,8 @@ def lay_out(root: Path, source: Path, for_instructors: bool) -> None:
 def leave_out_instructors(source: Path) -> None:
     """Remove the page for instructors, which has the answers to the questions, and what the first page says of it."""
     (source / "instructors.md").unlink()
-    index = source / "index.md"
-    text = index.read_text(encoding="utf-8")
     for mention in ("If you teach, read the [page for instructors](instructors.md). ", "instructors\n"):
-        text = text.replace(mention, "")
-    index.write_text(text, encoding="utf-8")
+        replace_in(source / "index.md", mention, "")
 
 
 def write_networks(root: Path, folder: Path) -> None:
@@ -130,13 +107,6 @@ def limits(model: Path) -> dict[str, float]:
     threshold = predict.Reader(model).threshold
     unsure = {"unreadable": predict.UNREADABLE, "least_sure": predict.LEAST_SURE}
     return {"threshold": threshold, "widest": predict.WIDEST, **unsure}
-
-
-def installed(file: Path) -> Path:
-    """Return the path of a file of an npm package. Raises CourseError if it is missing."""
-    if not file.is_file():
-        raise CourseError(f"{file} is missing, so the site cannot be built; install it with `make site`.")
-    return file.resolve()
 
 
 def copy(source: Path, folder: Path) -> None:
@@ -164,7 +134,7 @@ def build(root: Path, node_modules: Path, output: Path, for_instructors: bool = 
         source, doctrees = pages.with_name("source"), pages.with_name("doctrees")
         known = addresses.configured(root)
         lay_out(root, source, for_instructors)
-        library = installed(node_modules / MATHJAX)
+        library = mathjax(node_modules)
         # -W: warnings are errors; -E and new doctrees: nothing is reused from another build
         options = ["-q", "-W", "--keep-going", "-E", "-d", str(doctrees), "-D", f"mathjax_library={library}"]
         options += ["-D", f"html_baseurl={known.site}", "-D", f"course_repository={known.repository}"]

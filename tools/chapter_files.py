@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 import chapter_html
-from build_site import MATHJAX, NODE_MODULES, chapters, installed
+from executed_notebooks import chapters
 from folders import atomic_folder
+from formulas import NODE_MODULES, mathjax
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.paths import COURSE as ROOT
@@ -24,7 +25,7 @@ def write(root: Path, node_modules: Path, kind: str, target: Path) -> list[str]:
     Raises CourseError, and leaves `target` as it was, if a notebook is missing or was not run, if MathJax is missing,
     or if `target` has other files.
     """
-    library = installed(node_modules / MATHJAX)
+    library = mathjax(node_modules)
     notebooks = chapters(root)
     with atomic_folder(target, mark=f"{next(iter(notebooks))}.html") as folder:
         for name, notebook in notebooks.items():

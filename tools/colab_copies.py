@@ -12,6 +12,7 @@ import re
 import sys
 from pathlib import Path
 
+import addresses
 import nbformat
 from folders import atomic_folder
 
@@ -19,8 +20,7 @@ from mnist_helpers import CourseError
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers._support.paths import NOTEBOOKS
 
-GITHUB = "https://github.com/"
-COLAB = "https://colab.research.google.com/github/"
+PICTURES = (".png", ".svg", ".gif")
 CELL = """\
 # Run this cell first. It fetches the course and installs the packages that Colab does not have.
 import subprocess
@@ -48,7 +48,11 @@ These notebooks are for Google Colab. They are made from those of the branch `ma
 
 
 def write(target: Path, repository: str) -> None:
-    """Write the notebooks' copies to the folder `target`, in place of older ones."""
+    """Write the notebooks' copies to the folder `target`, in place of older ones.
+
+    Raises CourseError, and leaves `target` as it was, if the repository is not on GitHub.
+    """
+    repository = addresses.on_github(repository)
     with atomic_folder(target, mark="notebooks/01_data.ipynb") as folder:
         (folder / "notebooks").mkdir()
         (folder / "README.md").write_text(README, encoding="utf-8")
@@ -70,22 +74,26 @@ def for_colab(notebook: nbformat.NotebookNode, repository: str) -> nbformat.Note
 
 
 def with_addresses(text: str, repository: str) -> str:
-    """Return Markdown text whose links to files lead to their pages: chapters to Colab, others to the repository."""
+    """Return Markdown text whose links to files lead to Colab for chapters, and else to the repository.
+
+    Colab knows no anchors of other notebooks. Pictures come as files, and not as the pages that GitHub shows them on.
+    """
 
     def lead(link: re.Match) -> str:
-        path = posixpath.normpath(posixpath.join("notebooks", link[1]))
-        if path.endswith(".ipynb"):
-            return f"]({repository.replace(GITHUB, COLAB)}/blob/colab/{path})"
-        return f"]({repository}/blob/HEAD/{path})"
+        path, anchor = posixpath.normpath(posixpath.join("notebooks", link[1])), link[2]
+        name, kind = posixpath.splitext(posixpath.basename(path))
+        if kind == ".ipynb":
+            return f"]({addresses.services(repository, name)['Colab']})"
+        return f"]({repository}/{'raw' if kind in PICTURES else 'blob'}/HEAD/{path}{anchor})"
 
-    return re.sub(r"\]\((?![a-z]+:|#)([^)\s#]+)[^)\s]*\)", lead, text)
+    return re.sub(r"\]\((?![a-z]+:|#)([^)\s#]+)([^)\s]*)\)", lead, text)
 
 
 def main() -> None:
     """Write the copies for the repository that the command line names."""
     parser = argparse.ArgumentParser(description="Write the notebooks for Google Colab, into colab/.")
-    parser.add_argument("repository", help=f"where they fetch the course from: {GITHUB}owner/name")
-    repository = parser.parse_args().repository.removesuffix("/").removesuffix(".git")
+    parser.add_argument("repository", help="where they fetch the course from: https://github.com/owner/name")
+    repository = parser.parse_args().repository
     try:
         write(ROOT / "colab", repository)
     except (CourseError, OSError) as error:

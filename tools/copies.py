@@ -20,6 +20,7 @@ from pathlib import Path
 import nbformat
 import run_notebooks
 from folders import atomic_folder
+from replacing import replace_in
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.atomic_files import atomic_write
@@ -35,6 +36,7 @@ HANDED_OUT = [
     "tools/train_model.py",  # benchmarks/deployment.py imports it
 ]
 STUDENTS_README = "tools/handout/README.md"
+ORDER = "Take them in this order."  # in the students' README: what comes before it says which chapters there are
 MAKEFILE_ENDS = "\n# For authors and instructors"  # in the Makefile: what follows needs tools and tests
 MADE_BY_COMMANDS = ("__pycache__", "*-ubyte", ".ipynb_checkpoints", ".ruff_cache", "*.egg-info")
 NO_SOLUTION = '    """Your instructor has the solution."""'
@@ -43,21 +45,21 @@ NO_SOLUTION = '    """Your instructor has the solution."""'
 def handout(target: Path, chapters: tuple[str, ...] = ()) -> None:
     """Write the students' copy of the course, or of these chapters, to `target` and its zip, in place of older ones."""
     with atomic_folder(target, mark="mnist_helpers/__init__.py") as folder:
-        fill_handout(folder, chapters)
+        fill_handout(ROOT, folder, chapters)
     files = sorted(path for path in target.rglob("*") if path.is_file())
     write_zip(target.with_name(f"{target.name}.zip"), files, target.parent)
 
 
-def fill_handout(target: Path, chapters: tuple[str, ...] = ()) -> None:
-    """Fill an empty folder with the students' copy."""
+def fill_handout(root: Path, target: Path, chapters: tuple[str, ...] = ()) -> None:
+    """Fill an empty folder with the students' copy of the course at `root`."""
     for name in HANDED_OUT:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns(*MADE_BY_COMMANDS))
+        if (root / name).is_dir():
+            shutil.copytree(root / name, target / name, ignore=shutil.ignore_patterns(*MADE_BY_COMMANDS))
         else:
             (target / name).parent.mkdir(exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
-    shutil.copyfile(ROOT / STUDENTS_README, target / "README.md")
-    makefile, mark, _ = (ROOT / "Makefile").read_text(encoding="utf-8").partition(MAKEFILE_ENDS)
+            shutil.copy2(root / name, target / name)
+    shutil.copyfile(root / STUDENTS_README, target / "README.md")
+    makefile, mark, _ = (root / "Makefile").read_text(encoding="utf-8").partition(MAKEFILE_ENDS)
     if not mark:
         raise CourseError(
             f"The Makefile has no line {MAKEFILE_ENDS.strip()!r}, which ends the students' part; restore it."
@@ -79,7 +81,7 @@ def pack_originals(folder: Path) -> None:
 
 def leave_out_others(target: Path, chapters: tuple[str, ...]) -> None:
     """Remove the notebooks of other chapters from a students' copy, and what would lead there."""
-    kept = [path.name for path in notebooks(chapters)]
+    kept = [path.name for path in notebooks(target, chapters)]
     for path in sorted((target / "notebooks").glob("*.ipynb")):
         if path.name not in kept:
             path.unlink()
@@ -92,10 +94,8 @@ def leave_out_others(target: Path, chapters: tuple[str, ...]) -> None:
     for name in ("README.md", "Makefile", *(page for page in HANDED_OUT if page.endswith(".md"))):
         text = without_links((target / name).read_text(encoding="utf-8"), kept)
         text = text.replace("notebooks/01_data.ipynb", f"notebooks/{kept[0]}")
-        if name == "README.md":
-            have = f"This copy has only {', '.join(chapters)} of them."
-            text = text.replace("Take them in this order.", f"{have} Take them in this order.")
         (target / name).write_text(text, encoding="utf-8", newline="\n")
+    replace_in(target / "README.md", ORDER, f"This copy has only {', '.join(chapters)} of them. {ORDER}")
 
 
 def without_links(text: str, kept: list[str]) -> str:
@@ -116,9 +116,9 @@ def write_zip(target: Path, files: list[Path], folder: Path) -> None:
             archive.writestr(entry, path.read_bytes())
 
 
-def notebooks(chapters: tuple[str, ...]) -> list[Path]:
-    """Return the course's notebooks, or those of these chapters. Raises CourseError if a chapter is none."""
-    paths = {path.name[:2]: path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
+def notebooks(root: Path, chapters: tuple[str, ...] = ()) -> list[Path]:
+    """Return the notebooks of the course at `root`, or of these chapters. Raises CourseError if a chapter is none."""
+    paths = {path.name[:2]: path for path in sorted((root / "notebooks").glob("*.ipynb"))}
     if unknown := [chapter for chapter in chapters if chapter not in paths]:
         raise CourseError(f"there is no chapter {', '.join(unknown)}; the chapters are {', '.join(paths)}.")
     return [path for number, path in paths.items() if number in chapters or not chapters]
@@ -146,7 +146,7 @@ def answers(target: Path, chapters: tuple[str, ...] = ()) -> None:
 
     Other chapters' notebooks that are there stay. Ends the program if a solution does not work out.
     """
-    chosen = notebooks(chapters)
+    chosen = notebooks(ROOT, chapters)
     older = sorted(target.glob("[0-9][0-9]_*.ipynb"))
     with atomic_folder(target, mark=older[0].name if older else "01_data.ipynb") as folder:
         for path in older if chapters else ():

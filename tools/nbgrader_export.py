@@ -44,7 +44,7 @@ def export(target: Path, points: Points, chapters: tuple[str, ...] = ()) -> None
         raise CourseError(f"{target} has {names} besides what this command wrote; move the folder away, then export.")
     with atomic_folder(target, mark=CONFIG) as folder:
         (folder / CONFIG).write_text(SETTINGS, encoding="utf-8", newline="\n")
-        for path in notebooks(chapters):
+        for path in notebooks(COURSE, chapters):
             place = folder / "source" / path.stem / path.name
             place.parent.mkdir(parents=True)
             run_notebooks.write(assignment(run_notebooks.load(path), path.name[:2], points), place)

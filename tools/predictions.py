@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 
 TAG = "reveal"
 QUESTION = "**Predict"
-LAST_SENTENCE = re.compile(r"(?<=[.!?)])\s+(?=[^.!?]*(?:[.!?]\w[^.!?]*)*:$)")
+SENTENCE_END = re.compile(r"[.!?]\)?\s+")
 
 
 def is_answer(cell: NotebookNode) -> bool:
@@ -29,8 +29,9 @@ def split(source: str) -> tuple[str, str]:
         return f"{paragraph}\n\n{items}", rest
     if not paragraph.endswith(":"):
         return paragraph, rest
-    answer, *lead = LAST_SENTENCE.split(paragraph, maxsplit=1)
-    return (answer, "\n\n".join([*lead, rest]).strip()) if lead else ("", source)
+    ends = [found.end() for found in SENTENCE_END.finditer(paragraph)]
+    place = ends[-1] if ends else 0
+    return paragraph[:place].rstrip(), f"{paragraph[place:]}\n\n{rest}".strip()
 
 
 def separate(notebook: NotebookNode) -> NotebookNode:

@@ -2,7 +2,10 @@
 
 const NEAR = "600px"; // a widget is loaded when it is this far below or above the window
 
-/** Each takes the place of a widget's picture, and the JSON that kernel_outputs.py put beside it. */
+/**
+ * For each widget, a function that loads its modules and returns how to build it in an element, from the state that
+ * kernel_outputs.py put beside its picture.
+ */
 const WIDGETS = {
   Pad: async () => {
     const [{ createPad }, { digitsOfDrawing }, { loadNetwork, predict }] = await Promise.all([
@@ -23,17 +26,18 @@ const WIDGETS = {
   },
   MovingFilter: async () => {
     const { createMovingFilter } = await import("./moving_filter.js");
-    return (element) => createMovingFilter(element, JSON.parse(element.querySelector("script").textContent));
+    return createMovingFilter;
   },
 };
 
-/** Put the widget in place of its picture; if it does not load, the picture is shown. */
+/** Put the widget in place of its picture; if it cannot be loaded or built, the picture is shown. */
 async function awaken(element) {
   try {
     const build = await WIDGETS[element.dataset.widget]();
-    const before = [...element.childNodes];
-    build(element);
-    for (const node of before) node.remove();
+    const stored = element.querySelector("script");
+    const widget = document.createElement("div");
+    build(widget, stored && JSON.parse(stored.textContent));
+    element.replaceChildren(widget);
   } catch (error) {
     console.error(error);
     showPicture(element);

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import nbformat
 from docutils import nodes
+from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-ALIVE = re.compile(r"(Pad|LivePad|MovingFilter)\(")  # the names of widgets in chapter.js; the sliders need Python
+WIDGETS = ("Pad", "LivePad", "MovingFilter")  # those of chapter.js; the sliders need Python
+ALIVE = re.compile(rf"({'|'.join(WIDGETS)})\(")
 SCRIPT = '<script type="module" src="../_static/chapter.js"></script>'
 PROGRESS = "exercises.progress()"
 NO_PROGRESS = "Your progress is shown here when you run the chapter in JupyterLab."
@@ -22,36 +24,51 @@ class KernelOutputs(SphinxPostTransform):
     default_priority = 3
 
     def run(self) -> None:
-        alive = False
+        widgets = {}
         for cell in list(self.document.findall(is_code_cell)):
             if "exercise" in cell["cell_metadata"].get("tags", []):
                 remove_outputs(cell)
             elif PROGRESS in cell.children[0].astext():
                 remove_outputs(cell)
                 cell += nodes.paragraph("", NO_PROGRESS)
-            for bundle in list(cell.findall(is_mime_bundle)):
-                alive |= self.awaken(cell, bundle)
-        if alive:
+            if found := [bundle for bundle in cell.findall(is_mime_bundle) if widget_name(bundle)]:
+                widgets[cell["cell_index"]] = found
+        if widgets:
+            self.awaken(widgets)
             self.document += nodes.raw("", SCRIPT, format="html")
 
-    def awaken(self, cell: nodes.container, bundle: nodes.container) -> bool:
-        """Mark the picture of a widget as one that comes to life; return whether it is one."""
-        kinds = {child["mime_type"]: child for child in bundle.children}
-        name = ALIVE.match(kinds["text/plain"].astext()) if "text/plain" in kinds else None
-        if name is None or "image/png" not in kinds:
-            return False
-        opening = f'<div class="widget widget-{name[1].lower()}" data-widget="{name[1]}">{self.state(cell)}'
-        opened, closed = (nodes.raw("", text, format="html") for text in (opening, "</div>"))
-        bundle.replace_self([opened, *kinds["image/png"].children, closed])
-        return True
-
-    def state(self, cell: nodes.container) -> str:
-        """Return what the widget in a cell stored with its output, as an element for its script."""
+    def awaken(self, widgets: dict[int, list[nodes.container]]) -> None:
+        """Mark the pictures of widgets, by the number of their cell, as those that come to life."""
         notebook = nbformat.read(Path(self.env.srcdir, f"{self.env.docname}.ipynb"), as_version=4)
-        outputs = notebook.cells[cell["cell_index"]].outputs
-        stored = [output.metadata["widget"] for output in outputs if "widget" in output.get("metadata", {})]
-        plain = [text.replace("<", r"\u003c") for text in stored]  # no text may end the element
-        return "".join(f'<script type="application/json">{text}</script>' for text in plain)
+        for number, bundles in widgets.items():
+            cell = notebook.cells[number]
+            if len(bundles) > 1:
+                sentence = f"the cell {cell.id} shows {len(bundles)} widgets; give each a cell of its own."
+                raise ExtensionError(f"{self.env.docname}: {sentence}")
+            replace(bundles[0], state(cell))
+
+
+def widget_name(bundle: nodes.container) -> str:
+    """Return the name of the widget whose picture is in an output, or "" if there is none that comes to life."""
+    kinds = {child["mime_type"]: child.astext() for child in bundle.children}
+    name = ALIVE.match(kinds.get("text/plain", ""))
+    return name[1] if name and "image/png" in kinds else ""
+
+
+def replace(bundle: nodes.container, state: str) -> None:
+    """Put the picture of a widget, and its state, into an element that chapter.js finds."""
+    name = widget_name(bundle)
+    opening = f'<div class="widget widget-{name.lower()}" data-widget="{name}">{state}'
+    opened, closed = (nodes.raw("", text, format="html") for text in (opening, "</div>"))
+    pictures = [child for child in bundle.children if child["mime_type"] == "image/png"]
+    bundle.replace_self([opened, *pictures[0].children, closed])
+
+
+def state(cell: nbformat.NotebookNode) -> str:
+    """Return what the widget in a cell stored with its output, as an element for its script."""
+    stored = [output.metadata["widget"] for output in cell.outputs if "widget" in output.get("metadata", {})]
+    plain = [text.replace("<", r"\u003c") for text in stored]  # no text may end the element
+    return "".join(f'<script type="application/json">{text}</script>' for text in plain)
 
 
 def is_code_cell(node: nodes.Node) -> bool:

@@ -3,14 +3,13 @@
 import re
 from pathlib import Path
 
+from addresses import SERVICES, services
 from docutils import nodes
+from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 DOWNLOADS = "_static/downloads"  # tools/downloads.py writes them there
-GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)")
-# The branch `colab` has the notebooks with a first cell for Colab: tools/colab_copies.py
-COLAB = "https://colab.research.google.com/github/{name}/blob/colab/notebooks/{chapter}.ipynb"
-BINDER = "https://mybinder.org/v2/gh/{name}/HEAD?urlpath=lab/tree/notebooks/{chapter}.ipynb"
+PART = re.compile(r"^:::\{if-configured\} *([^\n]*)\n(.*?)^:::\n", re.M | re.S)
 
 
 class TakeAlong(SphinxPostTransform):
@@ -23,7 +22,8 @@ class TakeAlong(SphinxPostTransform):
         if folder != "notebooks":
             return
         ways = [zip_link(Path(self.env.srcdir), chapter, "../", "on your computer"), '<a href="../run.html">how?</a>']
-        ways[1:1] = [f'<a href="{address}">in {name}</a>' for name, address in services(self.config, chapter).items()]
+        known = services(self.config.course_repository, chapter)
+        ways[1:1] = [f'<a href="{address}">in {name}</a>' for name, address in known.items()]
         line = f'<p class="take-along">Run this chapter: {" · ".join(ways)}</p>'
         title = next(iter(self.document.findall(nodes.title)))
         title.parent.insert(1, nodes.raw("", line, format="html"))
@@ -35,13 +35,6 @@ def zip_link(source: Path, name: str, to_top: str, words: str) -> str:
     return f'<a href="{to_top}{DOWNLOADS}/{name}.zip" download>{words}</a> (zip, {size:.1f}\u00a0MB)'
 
 
-def services(config, chapter: str) -> dict[str, str]:
-    """Return the address of a chapter in Colab and in Binder; none without a repository on GitHub."""
-    found = GITHUB.fullmatch(config.course_repository)
-    ways = {"Colab": COLAB, "Binder": BINDER} if found else {}
-    return {name: address.format(name=found[1], chapter=chapter) for name, address in ways.items()}
-
-
 def describe_ways(app, config) -> None:
     """Define what the page "Run it yourself" says of the downloads, the repository and the two services."""
     source = Path(app.srcdir)
@@ -49,26 +42,32 @@ def describe_ways(app, config) -> None:
     zips = {chapter: f"{DOWNLOADS}/{chapter}.zip" for chapter in chapters}
     known = {
         "course_zip": zip_link(source, "course", "", "the whole course"),
-        "chapter_zips": numbers(zips, "as a zip"),
+        "chapter_zips": chapter_links(zips, "as a zip"),
     }
     known["repository"] = f"[its repository]({config.course_repository})" if config.course_repository else ""
-    for name in ("Colab", "Binder"):
-        addresses = {chapter: services(config, chapter).get(name, "") for chapter in chapters}
-        known[f"{name.lower()}_links"] = numbers(addresses, f"in {name}")
+    for name in SERVICES:
+        addresses = {chapter: services(config.course_repository, chapter).get(name, "") for chapter in chapters}
+        known[f"{name.lower()}_links"] = chapter_links(addresses, f"in {name}")
     config.myst_substitutions = config.myst_substitutions | known
 
 
 def leave_out_unknown(app, docname: str, source: list[str]) -> None:
-    """Take the parts `:::{only} repository` and `:::{only} services` from a page, unless there are such.
+    """Take the parts `:::{if-configured} repository` and `:::{if-configured} services` out, unless there are such.
 
     Sphinx's own directive `only` would let a section with a heading through.
     """
-    known = {"repository": app.config.course_repository, "services": services(app.config, "")}
-    pattern = re.compile(r"^:::\{only\} (repository|services)\n(.*?)^:::\n", re.M | re.S)
-    source[0] = pattern.sub(lambda part: part[2] if known[part[1]] else "", source[0])
+    repository = app.config.course_repository
+    known = {"repository": repository, "services": services(repository, "")}
+
+    def kept(part: re.Match) -> str:
+        if part[1] not in known:
+            raise ExtensionError(f"{docname}: {part[0].splitlines()[0]!r} is unknown; write one of {', '.join(known)}.")
+        return part[2] if known[part[1]] else ""
+
+    source[0] = PART.sub(kept, source[0])
 
 
-def numbers(addresses: dict[str, str], what: str) -> str:
+def chapter_links(addresses: dict[str, str], what: str) -> str:
     """Return a row of links, one for each chapter, shown as its number."""
     links = [(chapter[:2], address) for chapter, address in addresses.items()]
     return " · ".join(f'<a href="{address}" aria-label="{number} {what}">{number}</a>' for number, address in links)

@@ -68,12 +68,21 @@ def test_without_javascript_the_picture_stays(chapter, site, browser):
     context.close()
 
 
-def test_if_its_module_does_not_come_the_picture_stays(site, browser):
+FAILS = "export function createMovingFilter(element) { element.append('half'); throw new Error('no canvas'); }"
+TROUBLES = {
+    "its module does not come": lambda route: route.abort(),
+    "it cannot be built": lambda route: route.fulfill(content_type="text/javascript", body=FAILS),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_if_a_widget_fails_the_picture_stays(trouble, site, browser):
     with Visit(browser, site) as visit:
-        visit.context.route("**/moving_filter.js", lambda route: route.abort())
+        visit.context.route("**/moving_filter.js", TROUBLES[trouble])
         page = visit.open("notebooks/02_network.html")
         page.locator(".widget").scroll_into_view_if_needed()
         page.wait_for_function("() => document.querySelector('.widget img').naturalWidth > 500")
+        assert "half" not in page.inner_text(".widget")
 
 
 def test_a_widget_far_away_costs_nothing(site, browser):

@@ -15,6 +15,7 @@ from nbclient.exceptions import CellExecutionError
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers._support.paths import NOTEBOOKS
 from tests.support.course_copy import fresh_copy
+from tests.support.refusal import refused
 
 REPOSITORY = "https://github.com/owner/name"
 FAKE = "def enable_custom_widget_manager():\n    print('widgets')\n"
@@ -48,12 +49,27 @@ def test_a_copy_has_one_cell_more_and_no_outputs(path, written):
     [
         ("02_network.ipynb#netron", "https://colab.research.google.com/github/owner/name/blob/colab/notebooks/02_network.ipynb"),
         ("../docs/draw.md", f"{REPOSITORY}/blob/HEAD/docs/draw.md"),
+        ("../docs/glossary.md#tensor", f"{REPOSITORY}/blob/HEAD/docs/glossary.md#tensor"),
+        ("images/a.png", f"{REPOSITORY}/raw/HEAD/notebooks/images/a.png"),
         ("#summary", "#summary"),
         ("https://x.org/a.ipynb", "https://x.org/a.ipynb"),
     ],
 )  # fmt: skip
 def test_links_lead_where_the_files_are(link, address):
     assert colab_copies.with_addresses(f"See [it]({link}).", REPOSITORY) == f"See [it]({address})."
+
+
+@pytest.mark.parametrize("address", ["https://gitlab.com/owner/name", "https://github.com/owner", "owner/name"])
+def test_an_address_that_colab_cannot_open_is_refused(address, tmp_path):
+    with refused(address, "on GitHub alone"):
+        colab_copies.write(tmp_path / "colab", address)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_address_is_tidied(written, tmp_path):
+    colab_copies.write(tmp_path / "colab", f"{REPOSITORY}.git/")
+    name = "notebooks/02_network.ipynb"
+    assert (tmp_path / "colab" / name).read_bytes() == (written / name).read_bytes()
 
 
 def test_no_link_of_a_copy_leads_to_a_file_beside_it(written):
@@ -64,7 +80,8 @@ def test_no_link_of_a_copy_leads_to_a_file_beside_it(written):
 
 def run_in(folder: Path, repository: str, in_colab: bool = True) -> list:
     """Run the first cells of a copy in a folder where nothing else is; return their outputs."""
-    notebook = colab_copies.for_colab(nbformat.read(NOTEBOOKS / "02_network.ipynb", as_version=4), repository)
+    notebook = colab_copies.for_colab(nbformat.read(NOTEBOOKS / "02_network.ipynb", as_version=4), REPOSITORY)
+    notebook.cells[1].source = notebook.cells[1].source.replace(REPOSITORY, repository)
     notebook.cells = [*notebook.cells[:2], nbformat.v4.new_code_cell(LAST)]
     alone, home, fakes = (folder / name for name in ("alone", "home", "fakes"))
     for part in (alone, home, fakes / "google" / "colab"):

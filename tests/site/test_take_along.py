@@ -3,20 +3,25 @@
 import ast
 import importlib
 import re
-import shutil
 import struct
 import zipfile
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 
 from mnist_helpers._support.paths import COURSE as ROOT
+from tests.support.course_copy import fresh_copy
 from tests.support.refusal import refused
 
 pytest.importorskip("sphinx", reason="Sphinx is not installed (`make test` installs it), so the site is not tested.")
+from sphinx.errors import ExtensionError  # noqa: E402
+
 addresses = importlib.import_module("addresses")
 build_site = importlib.import_module("build_site")
+copies = importlib.import_module("copies")
 downloads = importlib.import_module("downloads")
+formulas = importlib.import_module("formulas")
 
 CHAPTERS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 MATHJAX = "exports.init = async () => ({ tex2mml: (tex) => `<math><mtext>${tex.length}</mtext></math>` });"
@@ -31,7 +36,7 @@ Repository = "https://github.com/owner/name"
 @pytest.fixture(scope="module")
 def zips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("taken") / "downloads"
-    downloads.write(folder)
+    downloads.write(ROOT, folder)
     return folder
 
 
@@ -92,10 +97,9 @@ def test_no_zip_holds_a_solution_an_output_or_the_instructors_page(zips):
 
 def build(folder, urls):
     """Build a copy of the course in `folder`, whose pyproject.toml is `urls`, with a stand-in for MathJax."""
-    for part in ("docs", "notebooks", "models", "mnist_helpers"):
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    fresh_copy(folder)
     (folder / "pyproject.toml").write_text(urls)
-    mathjax = folder / "node_modules" / build_site.MATHJAX
+    mathjax = folder / "node_modules" / formulas.MATHJAX
     mathjax.parent.mkdir(parents=True)
     mathjax.write_text(MATHJAX)
     build_site.build(folder, folder / "node_modules", folder / "site")
@@ -112,12 +116,57 @@ def plain(tmp_path_factory):
     return build(tmp_path_factory.mktemp("plain"), URLS.partition("[project.urls]")[0])
 
 
+def test_the_zips_hold_the_course_of_which_the_pages_are(plain):
+    with zipfile.ZipFile(plain / "_static" / "downloads" / "course.zip") as archive:
+        assert archive.read("course/pyproject.toml").decode() == URLS.partition("[project.urls]")[0]
+
+
+@pytest.mark.parametrize(("make", "text"), [("chapter_of", "\n## Start\n"), ("leave_out_others", copies.ORDER)])
+def test_a_readme_without_the_place_for_what_a_copy_says_is_refused(make, text, tmp_path):
+    course = tmp_path / "course"
+    copies.fill_handout(ROOT, course)
+    readme = course / "README.md"
+    readme.write_text(readme.read_text(encoding="utf-8").replace(text, ""), encoding="utf-8")
+    with refused("README.md has no text", text.strip(), "bring it back"):
+        downloads.chapter_of(course, "02_network")
+
+
 def line(site, name):
     """Return the line below a chapter's title."""
     (found,) = re.findall(
         r"</h1>\s*<p class=\"take-along\">(.*?)</p>", (site / "notebooks" / f"{name}.html").read_text()
     )
     return found
+
+
+@pytest.fixture
+def leave_out(monkeypatch):
+    """Return a function that gives what is left of a page's text for a repository."""
+    monkeypatch.syspath_prepend(ROOT / "docs" / "extensions")
+    take_along = importlib.import_module("take_along")
+
+    def leave_out(text, repository):
+        source = [text]
+        take_along.leave_out_unknown(
+            SimpleNamespace(config=SimpleNamespace(course_repository=repository)), "run", source
+        )
+        return source[0]
+
+    return leave_out
+
+
+@pytest.mark.parametrize(
+    ("repository", "left"),
+    [("", "A\n"), ("https://git.example/course", "A\nB\n"), ("https://github.com/owner/name", "A\nB\nC\n")],
+)
+def test_a_part_stays_if_what_it_speaks_of_is_configured(repository, left, leave_out):
+    page = "A\n:::{if-configured} repository\nB\n:::\n:::{if-configured} services\nC\n:::\n"
+    assert leave_out(page, repository) == left
+
+
+def test_an_unknown_word_of_a_part_is_refused(leave_out):
+    with pytest.raises(ExtensionError, match="run: .*repo.* is unknown; write one of repository, services"):
+        leave_out(":::{if-configured} repo\nB\n:::\n", "")
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
