@@ -15,10 +15,11 @@ from tests.support import pins
 def pytest_configure(config):
     """Give each process of pytest-xdist one thread, and a folder of its own for what the notebooks write.
 
-    A student's progress file is neither read nor written.
+    A student's progress file is neither read nor written, and stored outputs are compared in their own language.
     """
     config.progress = tempfile.TemporaryDirectory()
     os.environ["MNIST_COURSE_PROGRESS"] = os.path.join(config.progress.name, "progress.json")
+    os.environ["MNIST_COURSE_LANGUAGE"] = "en"
     if hasattr(config, "workerinput"):
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # two pools on the same cores block each other
         config.artifacts = tempfile.TemporaryDirectory()  # removed when the process ends

@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 import nbformat
 from babel.messages.catalog import Catalog
@@ -47,11 +48,14 @@ def _passed_over(node: ast.AST) -> list[ast.AST]:
     return [node.value] if isinstance(node, ast.Expr) else []
 
 
+def looks_up(node: ast.AST) -> TypeGuard[ast.Call]:
+    """Return whether a node is a call of `say` or `NotYet`."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in LOOKED_UP
+
+
 def _strings_looked_up(node: ast.AST) -> Iterator[ast.Constant]:
     """Yield the strings that `say` or `NotYet` gets in this node as they are, also both of an `a if b else c`."""
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in LOOKED_UP):
-        return
-    for argument in node.args:
+    for argument in node.args if looks_up(node) else ():
         for part in (argument.body, argument.orelse) if isinstance(argument, ast.IfExp) else (argument,):
             if isinstance(part, ast.Constant) and isinstance(part.value, str):
                 yield part

@@ -98,7 +98,8 @@ def execute(notebook: nbformat.NotebookNode, path: Path) -> None:
     thread.start()
     try:
         with tempfile.TemporaryDirectory() as folder:  # the author's own progress is neither shown nor written
-            client.execute(env={**os.environ, "MNIST_COURSE_PROGRESS": str(Path(folder, "progress.json"))})
+            own = {"MNIST_COURSE_PROGRESS": str(Path(folder, "progress.json")), "MNIST_COURSE_LANGUAGE": "en"}
+            client.execute(env=os.environ | own)
     except Exception as error:  # nbclient's own types, or any error while the kernel starts or stops
         failure = error
     finally:

@@ -24,8 +24,9 @@ def translations() -> gettext.NullTranslations:
 def say(*texts: str, **values) -> str:
     """Return the texts in the reader's language, joined by spaces, with the values in place of their {names}.
 
-    Texts among the values are looked up as well. Empty texts are left out, and a text without a translation stays
-    as it is, so what was looked up before may be given again.
+    Texts are templates, so finished text, in which braces stand for themselves, is passed as a value, or in a call
+    without values. Texts among the values are looked up as well. Empty texts are left out, and a text without a
+    translation stays as it is, so what was looked up before may be given again.
     """
     values = {name: _found(value) if isinstance(value, str) else value for name, value in values.items()}
     return " ".join(_filled(text, values) for text in texts if text)

@@ -41,7 +41,8 @@ def check_count_class(ask):
         found = ask(labels, 9)
     except NotYet as error:
         reason = str(error)
-        raise NotYet("For {given}, the answer is 0.", reason[0].upper() + reason[1:], given=given) from None
+        reason = reason[0].upper() + reason[1:]
+        raise NotYet("For {given}, the answer is 0. {reason}", given=given, reason=reason) from None
     same(found, 0, given=given)
 
 

@@ -283,12 +283,8 @@ def _check_batches(batches, size, prefix=""):
     sizes = [len(labels) for _, labels in batches]
     expected = [len(part) for part in ORDER.split(size)]
     if sizes != expected:
-        raise NotYet(
-            prefix,
-            "all images are there. Batches of {expected} were expected, but yours have {sizes}.",
-            expected=expected,
-            sizes=sizes,
-        )
+        reason = "all images are there. Batches of {expected} were expected, but yours have {sizes}."
+        raise NotYet(prefix, say(reason, expected=expected, sizes=sizes))
 
 
 def _check_untouched(ask):
@@ -310,19 +306,16 @@ def _joined(batches, prefix):
     for batch in batches:
         if not isinstance(batch, (list, tuple)) or len(batch) != 2:
             apart = "something else" if isinstance(batch, (list, tuple)) else "single tensors"
-            raise NotYet(prefix, "each batch must be a pair (images, labels), but you returned {apart}.", apart=apart)
+            reason = "each batch must be a pair (images, labels), but you returned {apart}."
+            raise NotYet(prefix, say(reason, apart=apart))
         images, labels = map(array, batch)
         if images.shape[1:] != (1, 2, 2) or labels.ndim != 1:
             shapes = say("{images} and {labels}", images=list(images.shape), labels=list(labels.shape))
-            raise NotYet(
-                prefix,
-                "a batch holds images [n, 1, 2, 2] and labels [n] here; yours has the shapes {shapes}.",
-                shapes=shapes,
-            )
+            reason = "a batch holds images [n, 1, 2, 2] and labels [n] here; yours has the shapes {shapes}."
+            raise NotYet(prefix, say(reason, shapes=shapes))
         if len(images) != len(labels):
-            raise NotYet(
-                prefix, "a batch holds {images} images, but {labels} labels.", images=len(images), labels=len(labels)
-            )
+            reason = "a batch holds {images} images, but {labels} labels."
+            raise NotYet(prefix, say(reason, images=len(images), labels=len(labels)))
     return [torch.cat([torch.as_tensor(batch[place]) for batch in batches]) for place in (0, 1)]
 
 
@@ -331,9 +324,9 @@ def _explain_order(images, labels, prefix):
     right = IMAGES[ORDER], LABELS[ORDER]
     if len(labels) < len(LABELS):
         missing = len(LABELS) - len(labels)
-        raise NotYet(prefix, "{missing} of 7 images are missing. The last batch may be smaller.", missing=missing)
+        raise NotYet(prefix, say("{missing} of 7 images are missing. The last batch may be smaller.", missing=missing))
     if len(labels) > len(LABELS):
-        raise NotYet(prefix, "{labels} images came out of 7: some came twice.", labels=len(labels))
+        raise NotYet(prefix, say("{labels} images came out of 7: some came twice.", labels=len(labels)))
     found = _equal(images, right[0]), _equal(labels, right[1])
     if found == (True, False):
         raise NotYet(prefix, "the images are in the right order, but the labels are not.")
@@ -344,7 +337,7 @@ def _explain_order(images, labels, prefix):
     if found != (True, True):
         wanted, came = ORDER.tolist(), [int(label) - 20 for label in labels]
         message = "the order {wanted} was expected, but the images came in the order {came}."
-        raise NotYet(prefix, message, wanted=wanted, came=came)
+        raise NotYet(prefix, say(message, wanted=wanted, came=came))
 
 
 def _equal(one, other):

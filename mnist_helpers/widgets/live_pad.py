@@ -8,6 +8,7 @@ import traitlets
 from torch import nn
 
 from mnist_helpers import CourseError, export, layers
+from mnist_helpers._support.catalogue import say
 from mnist_helpers.widgets.modules import one_module, style
 from mnist_helpers.widgets.still import Still
 
@@ -28,8 +29,12 @@ class LivePad(Still):
 
     def __init__(self, model: nn.Module):
         if not isinstance(model, nn.Module):
-            given = type(model).__name__
-            raise CourseError(f"{given} was given, but a network was expected; pass the trained model: LivePad(model).")
+            raise CourseError(
+                say(
+                    "{given} was given, but a network was expected; pass the trained model: LivePad(model).",
+                    given=type(model).__name__,
+                )
+            )
         found = _described(model)
         super().__init__(description=found.description(), weights=found.binary("<f4"))
         self.name = type(model).__name__

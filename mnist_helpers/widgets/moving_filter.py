@@ -9,10 +9,12 @@ import torch
 import traitlets
 
 from mnist_helpers import CourseError, diagrams, layers, plots
+from mnist_helpers._support.catalogue import say
 from mnist_helpers._support.paths import MODELS
 from mnist_helpers.widgets.modules import one_module, style
 from mnist_helpers.widgets.still import Still, figure_file
 
+LEARNT = 10  # filters of the trained network, the last ones of all
 Filters = dict[str, tuple[np.ndarray, float]]  # name: weights [K, K] and bias
 
 
@@ -37,7 +39,7 @@ class MovingFilter(Still):
         self.stored = {"widget": json.dumps(self.state)}
 
     def __repr__(self) -> str:
-        return f"MovingFilter({len(self.choices)} filters)"
+        return say("MovingFilter({count} filters)", count=len(self.choices))
 
 
 def _numbers(tensor: torch.Tensor) -> np.ndarray:
@@ -48,15 +50,19 @@ def _check(image: np.ndarray, weights: np.ndarray, name: str) -> None:
     square = weights.ndim == 2 and weights.shape[0] == weights.shape[1]
     if image.ndim != 2 or not square or not 0 < len(weights) <= min(image.shape):
         raise CourseError(
-            f"an image of shape {list(image.shape)} and the filter {name!r} of shape {list(weights.shape)} were given, "
-            "but [height, width] and a square that fits into it were expected; take for example images[0, 0]."
+            say(
+                "an image of shape {image} and the filter {name!r} of shape {weights} were given, but [height, width] "
+                "and a square that fits into it were expected; take for example images[0, 0].",
+                **{"image": list(image.shape), "name": name, "weights": list(weights.shape)},
+            )
         )
 
 
 def _learnt() -> Filters:
     """Return the ten filters of the first layer of the report's trained network."""
     weights, biases = layers.read_layers(MODELS / "report_net.onnx").weights[:2]
-    return {f"learnt {n}": (table[0], float(bias)) for n, (table, bias) in enumerate(zip(weights, biases))}
+    pairs = enumerate(zip(weights, biases))
+    return {say("learnt {number}", number=n): (table[0], float(bias)) for n, (table, bias) in pairs}
 
 
 def _state(image: np.ndarray, filters: Filters) -> dict:
@@ -80,10 +86,10 @@ def _draw(image: np.ndarray, filters: Filters) -> None:
     for ax in axes.flat:
         ax.axis("off")
     axes[0, 0].imshow(image, cmap="gray")
-    axes[0, 0].set_title("the digit", fontsize="small")
-    for ax, (name, (weights, bias)) in zip(axes.flat[1:], filters.items()):
+    axes[0, 0].set_title(say("the digit"), fontsize="small")
+    for n, (ax, (name, (weights, bias))) in enumerate(zip(axes.flat[1:], filters.items())):
         windows = np.lib.stride_tricks.sliding_window_view(image, weights.shape)  # [H', W', K, K]
         feature_map = (windows * weights).sum(axis=(2, 3)) + bias
         most = np.abs(feature_map).max()
         ax.imshow(feature_map, cmap=diagrams.SIGNED["cmap"], vmin=-most, vmax=most)
-        ax.set_title(name, fontsize="small", color=plots.GREY if name.startswith("learnt") else "black")
+        ax.set_title(name, fontsize="small", color="black" if n < len(filters) - LEARNT else plots.GREY)

@@ -68,11 +68,18 @@ def write(folder: Path, model: Path) -> None:
 def _read(model: Path) -> bytes:
     try:
         return read_file(model, LARGEST)
+    except FileNotFoundError:
+        raise CourseError(
+            say("{model} is not there, but an ONNX file was expected; export it first.", model=model)
+        ) from None
     except OSError as error:
-        text = "{model} cannot be read ({reason}), but an ONNX file was expected; export it first."
-        if isinstance(error, FileNotFoundError):
-            text = "{model} is not there, but an ONNX file was expected; export it first."
-        raise CourseError(say(text, model=model, reason=error.strerror)) from None
+        raise CourseError(
+            say(
+                "{model} cannot be read ({reason}), but an ONNX file was expected; export it first.",
+                model=model,
+                reason=error.strerror,
+            )
+        ) from None
 
 
 @functools.cache

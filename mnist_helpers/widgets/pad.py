@@ -32,8 +32,9 @@ class Pad(Still):
         model = Reader() if model is None else model
         if not isinstance(model, (nn.Module, Reader)):
             given = type(model).__name__
-            message = "{given} was given, but a network was expected; pass the trained model: Pad(model)."
-            raise CourseError(say(message, given=given))
+            raise CourseError(
+                say("{given} was given, but a network was expected; pass the trained model: Pad(model).", given=given)
+            )
         super().__init__()
         self.network = model
         self.on_msg(self._reply)
@@ -52,8 +53,9 @@ class Pad(Still):
         except CourseError as error:
             message["sentence"] = str(error)
         except Exception as error:  # the student's own network may raise anything; the pad must go on working
-            text = "The network cannot process the picture ({kind}: {error})."
-            message["sentence"] = say(text, kind=type(error).__name__, error=error)
+            message["sentence"] = say(
+                "The network cannot process the picture ({kind}: {error}).", kind=type(error).__name__, error=error
+            )
         self.send(message, pictures)
 
     def _read(self, ink: np.ndarray) -> tuple[list[dict], list[bytes]]:
@@ -75,8 +77,9 @@ class Pad(Still):
         weights = next(self.network.parameters(), images)
         probabilities = predict(self.network, images.to(weights.device))
         if probabilities.shape != (len(pictures), 10) or not probabilities.isfinite().all():
-            message = "This network does not return ten probabilities for a picture, so nothing can be shown."
-            raise CourseError(say(message))
+            raise CourseError(
+                say("This network does not return ten probabilities for a picture, so nothing can be shown.")
+            )
         return probabilities
 
 
@@ -84,6 +87,11 @@ def _ink(buffers: list) -> np.ndarray:
     """Return the drawing of a message as grey values uint8 [280, 280]."""
     sizes = [memoryview(buffer).nbytes for buffer in buffers]
     if sizes != [SIDE * SIDE]:
-        message = "A drawing of {expected} bytes was expected, but {sizes} bytes were received; run the cell again."
-        raise CourseError(say(message, expected=SIDE * SIDE, sizes=sizes))
+        raise CourseError(
+            say(
+                "A drawing of {expected} bytes was expected, but {sizes} bytes were received; run the cell again.",
+                expected=SIDE * SIDE,
+                sizes=sizes,
+            )
+        )
     return np.frombuffer(buffers[0], dtype=np.uint8).reshape(SIDE, SIDE)

@@ -43,8 +43,9 @@ class Sliders(Still):
         try:
             pictures = [figure_file(self.draw, **values)]
         except Exception as error:  # the student may have changed `draw`; the sliders must go on working
-            text = "The figure could not be drawn ({kind}: {error})."
-            answer["message"] = say(text, kind=type(error).__name__, error=error)
+            answer["message"] = say(
+                "The figure could not be drawn ({kind}: {error}).", kind=type(error).__name__, error=error
+            )
         self.send(answer, pictures)
 
 

@@ -7,6 +7,7 @@ import contextlib
 import copy
 import importlib
 import inspect
+import itertools
 import json
 import re
 import sys
@@ -135,6 +136,22 @@ def test_whatever_a_function_does_is_survived(exercise, answer, part):
     assert card.headline == NOT_YET and "\n" not in card.text
     fits = not inspect.signature(exercise.run_solution).parameters  # then `lambda: 1` is called as it should be
     assert part in card.text or (part == "TypeError" and fits)
+
+
+@every_exercise
+@pytest.mark.parametrize("right_calls", [0, 1, 2, 3, 5])
+def test_braces_in_what_a_student_wrote_stay_as_they_are(exercise, right_calls):
+    """A function that is right at first and then fails, as no checker's own text may be filled with the message."""
+    calls = itertools.count()
+
+    def answer(*arguments):
+        if next(calls) < right_calls:
+            return exercise.run_solution(*arguments)
+        raise ValueError("{d} is no {name}")
+
+    card = exercise.check(answer)
+    assert card.headline == CORRECT or "ValueError: {d} is no {name}" in card.text
+    assert "could not be checked" not in card.text
 
 
 def broken_off(*_):
@@ -323,6 +340,17 @@ def test_the_students_line_is_named():
     exec(compile(source, "<cell>", "exec"), names)
     state, reason = verdict(lambda ask: ask(1), names["answer"])
     assert reason.endswith("in line 3 of its cell: return 1 // number")
+
+
+def test_braces_in_the_students_line_are_shown():
+    line = "return {d: sum(labels[n] == d for n in range(7)) for d in range(10)}[digit]"
+    source = f"def count_class(labels, digit):\n    {line}\n"
+    names = {}
+    core.linecache.cache["<cell>"] = (len(source), None, source.splitlines(True), "<cell>")
+    exec(compile(source, "<cell>", "exec"), names)
+    _, reason = verdict(TABLES["chapter_01"].exercises.count_class.run_checker, names["count_class"])
+    assert reason.startswith("For the labels [3, 1, 3, 0] and the digit 9, the answer is 0. Your function stopped with")
+    assert reason.endswith(f"in line 2 of its cell: {line}")
 
 
 def test_a_line_of_the_course_is_not_taken_for_the_students():
