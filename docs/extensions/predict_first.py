@@ -8,7 +8,7 @@ from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 ANSWER = "prediction"  # the class of an answer's text, and of the element that hides it all
-SUMMARY = '<span class="closed">Show what happens</span><span class="shown">What happens</span>'
+SUMMARY = '<span class="closed">Show the answer</span><span class="shown">The answer</span>'
 CELL = f"tag_{predictions.TAG}"  # the class that MyST-NB gives to a code cell with this tag
 SWITCH = """
 

@@ -80,16 +80,14 @@ def _letters(numbers: np.ndarray) -> str:
 
 
 def _draw(image: np.ndarray, filters: Filters) -> None:
-    """Draw the image and the whole map of each filter."""
+    """Draw the image and the filters; their maps are for the reader to find."""
     rows = -(-(len(filters) + 1) // 7)
     _, axes = plt.subplots(rows, 7, figsize=(8, 1.4 * rows), squeeze=False)
     for ax in axes.flat:
         ax.axis("off")
     axes[0, 0].imshow(image, cmap="gray")
     axes[0, 0].set_title(say("the digit"), fontsize="small")
-    for n, (ax, (name, (weights, bias))) in enumerate(zip(axes.flat[1:], filters.items())):
-        windows = np.lib.stride_tricks.sliding_window_view(image, weights.shape)  # [H', W', K, K]
-        feature_map = (windows * weights).sum(axis=(2, 3)) + bias
-        most = np.abs(feature_map).max()
-        ax.imshow(feature_map, cmap=diagrams.SIGNED["cmap"], vmin=-most, vmax=most)
+    for n, (ax, (name, (weights, _))) in enumerate(zip(axes.flat[1:], filters.items())):
+        most = np.abs(weights).max()
+        ax.imshow(weights, cmap=diagrams.SIGNED["cmap"], vmin=-most, vmax=most)
         ax.set_title(name, fontsize="small", color="black" if n < len(filters) - LEARNT else plots.GREY)

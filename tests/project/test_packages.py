@@ -144,7 +144,7 @@ def lacking(sources: list[str], installed: set[str]) -> set[str]:
 # Not listed, since others bring them: jupyter-client JupyterLab, protobuf onnx, threadpoolctl scikit-learn.
 # Only the doctor imports playwright, to ask for a browser where it is installed, and predict pillow-heif, for
 # photos in HEIC; it is no extra of the course, since its wheels hold code under the GPL.
-BROUGHT = {"jupyter-client", "protobuf", "threadpoolctl"}
+BROUGHT = {"jupyter-client", "protobuf", "threadpoolctl", "traitlets"}
 ASKED_FOR = {"playwright", "pillow_heif"}
 
 
