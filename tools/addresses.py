@@ -33,7 +33,7 @@ def configured(root: Path) -> Addresses:
     project = tomllib.loads(file.read_text(encoding="utf-8"))["project"] if file.is_file() else {}
     urls = project.get("urls", {})
     site, repository = (checked(name, urls.get(name, "")) for name in ("Homepage", "Repository"))
-    return Addresses(f"{site}/" if site else "", repository)
+    return Addresses(f"{site}/" if site else "", tidied(repository))
 
 
 def services(repository: str, chapter: str) -> dict[str, str]:
@@ -45,7 +45,7 @@ def services(repository: str, chapter: str) -> dict[str, str]:
 
 
 def on_github(address: str) -> str:
-    """Return the address of a repository, tidied. Raises CourseError if it is not on GitHub."""
+    """Return the address of a repository without what may follow it. Raises CourseError if it is not on GitHub."""
     repository = tidied(address)
     if not GITHUB.fullmatch(repository):
         raise CourseError(
@@ -56,15 +56,15 @@ def on_github(address: str) -> str:
 
 
 def tidied(address: str) -> str:
-    """Return an address without a slash or `.git` at its end."""
+    """Return the address of a repository without a slash or `.git` at its end."""
     return address.rstrip("/").removesuffix(".git")
 
 
 def checked(name: str, address: str) -> str:
-    """Return an address from pyproject.toml, tidied. Raises CourseError if it is none with https."""
+    """Return an address without a slash at its end. Raises CourseError if it is none with https."""
     if address and not ADDRESS.fullmatch(address):
         raise CourseError(
             f"{name} = {address!r} was found in pyproject.toml, but an address such as 'https://github.com/owner/name' "
             "was expected; correct it, or remove the line."
         )
-    return tidied(address)
+    return address.rstrip("/")

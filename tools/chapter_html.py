@@ -9,11 +9,13 @@ from html import escape
 from pathlib import Path
 
 import jinja2
+import predictions
 from formulas import translate
 from nbconvert.filters import ansi2html
 from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
+from notebook_cells import alt_text
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 from steps import Step, steps
 
@@ -79,7 +81,8 @@ def page(notebook: NotebookNode, folder: Path, library: Path, kind: str) -> str:
         kind=kind,
         style=style,
         script=script,
-        answers=sum(bool(step.answer) for step in shown),
+        switch=predictions.switch(sum(bool(step.answer) for step in shown)),
+        summary=predictions.SUMMARY,
     )
     formulas = translate(library, renderer.formulas) if renderer.formulas else []
     return re.sub(r"<!--formula (\d+)-->", lambda mark: formulas[int(mark[1])], html)
@@ -114,7 +117,7 @@ def layout(step: Step) -> str:
 
 def outputs(cell: NotebookNode) -> str:
     """Return what a code cell shows, as HTML."""
-    alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+    alt = alt_text(cell) or ""
     return "\n".join(f'<div class="output">{output_html(output, alt)}</div>' for output in cell.outputs)
 
 

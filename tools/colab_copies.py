@@ -15,6 +15,7 @@ from pathlib import Path
 import addresses
 import nbformat
 from folders import atomic_folder
+from notebook_cells import without_outputs
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.paths import COURSE as ROOT
@@ -63,10 +64,8 @@ def write(target: Path, repository: str) -> None:
 
 def for_colab(notebook: nbformat.NotebookNode, repository: str) -> nbformat.NotebookNode:
     """Return a notebook without outputs, with the cell for Colab below its title and with links to the repository."""
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-        else:
+    for cell in without_outputs(notebook).cells:
+        if cell.cell_type == "markdown":
             cell.source = with_addresses(cell.source, repository)
     notebook.metadata.pop("made_with", None)
     notebook.cells.insert(1, nbformat.v4.new_code_cell(CELL.format(repository=repository), id="colab"))

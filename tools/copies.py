@@ -20,6 +20,7 @@ from pathlib import Path
 import nbformat
 import run_notebooks
 from folders import atomic_folder
+from notebook_cells import without_outputs
 from replacing import replace_in
 
 from mnist_helpers import CourseError
@@ -122,14 +123,6 @@ def notebooks(root: Path, chapters: tuple[str, ...] = ()) -> list[Path]:
     if unknown := [chapter for chapter in chapters if chapter not in paths]:
         raise CourseError(f"there is no chapter {', '.join(unknown)}; the chapters are {', '.join(paths)}.")
     return [path for number, path in paths.items() if number in chapters or not chapters]
-
-
-def without_outputs(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Empty the outputs of all cells."""
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    return notebook
 
 
 def without_solutions(source: str) -> str:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import nbformat
 import run_notebooks
-from copies import exercise_cells, notebooks, without_outputs
+from copies import exercise_cells, notebooks
 from folders import atomic_folder
 from grading.points import DEFAULT, Points
+from notebook_cells import without_outputs
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.paths import COURSE

@@ -13,7 +13,17 @@ from nbformat import NotebookNode
 
 TAG = "reveal"
 QUESTION = "**Predict"
+# What the pages show, as HTML: on what hides an answer, and below a chapter's title
+SUMMARY = '<span class="closed">Show the answer</span><span class="shown">The answer</span>'
+SWITCH = """\
+<p class="show-answers">Each <strong>Predict</strong> has its answer below it, one click away.
+<button type="button">Show all {count} answers</button></p>"""
 SENTENCE_END = re.compile(r"[.!?]\)?\s+")
+
+
+def switch(count: int) -> str:
+    """Return a button that shows so many answers, with a sentence about it; nothing if there are none."""
+    return SWITCH.format(count=count) if count else ""
 
 
 def is_answer(cell: NotebookNode) -> bool:

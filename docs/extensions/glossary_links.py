@@ -3,6 +3,7 @@
 import collections
 import re
 
+from ancestors import ancestors
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -30,7 +31,7 @@ class GlossaryLinks(SphinxPostTransform):
         explained = self.explained(pattern)
         seen = collections.defaultdict(explained.copy)
         for text in list(self.document.findall(nodes.Text)):
-            parents = list(_ancestors(text))
+            parents = list(ancestors(text))
             if _inside(parents, nodes.paragraph) and not _inside(parents, NOT_LINKED):
                 sections = [parent for parent in parents if isinstance(parent, nodes.section)]
                 words = seen[sections[-2:][0]]
@@ -61,11 +62,6 @@ def cross_reference(term: str, shown: str, docname: str) -> addnodes.pending_xre
     reference["refwarn"] = True
     reference += nodes.inline(shown, shown, classes=["glossary-link"])
     return reference
-
-
-def _ancestors(node: nodes.Node):
-    while (node := node.parent) is not None:
-        yield node
 
 
 def _inside(parents: list[nodes.Node], kinds) -> bool:

@@ -4,18 +4,12 @@ from pathlib import Path
 
 import nbformat
 import predictions
+from ancestors import ancestors
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 ANSWER = "prediction"  # the class of an answer's text, and of the element that hides it all
-SUMMARY = '<span class="closed">Show the answer</span><span class="shown">The answer</span>'
 CELL = f"tag_{predictions.TAG}"  # the class that MyST-NB gives to a code cell with this tag
-SWITCH = """
-
-```{{raw}} html
-<p class="show-answers">Each <strong>Predict</strong> has its answer below it, one click away.
-<button type="button">Show all {count} answers</button></p>
-```"""
 
 
 class hidden(nodes.Element):
@@ -35,7 +29,7 @@ def mark(app, docname: str, source: list[str]) -> None:
         if cell.cell_type == "markdown" and predictions.is_answer(cell):
             cell.source = "\n\n".join(marked(part) for part in predictions.parts(cell, following))
     if count:
-        chapter.cells[0].source += SWITCH.format(count=count)
+        chapter.cells[0].source += f"\n\n```{{raw}} html\n{predictions.switch(count)}\n```"
     source[0] = nbformat.writes(chapter)
 
 
@@ -60,12 +54,6 @@ def belongs(node: nodes.Node) -> bool:
     return isinstance(node, nodes.container) and bool({CELL, ANSWER} & set(node["classes"]))
 
 
-def ancestors(node: nodes.Node):
-    """Yield the nodes around a node."""
-    while (node := node.parent) is not None:
-        yield node
-
-
 def hide(first: nodes.container) -> None:
     """Put the output of a code cell, or a text, behind a click, with all that follows and belongs to the answer."""
     siblings, place = first.parent, first.parent.index(first)
@@ -87,7 +75,7 @@ def outputs(cell: nodes.container) -> list[nodes.Node]:
 
 
 def open_element(self, node) -> None:
-    self.body.append(f'<details class="{ANSWER}"><summary>{SUMMARY}</summary>\n')
+    self.body.append(f'<details class="{ANSWER}"><summary>{predictions.SUMMARY}</summary>\n')
 
 
 def close_element(self, node) -> None:

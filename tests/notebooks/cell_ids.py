@@ -9,6 +9,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from notebook_cells import alt_text
+
 from tests.notebooks.notebook_checks import FOLDER, read
 
 LIST = Path(__file__).with_name("cell_ids.txt")
@@ -19,7 +21,7 @@ def entries(name: str, notebook) -> list[str]:
     """Return a line for each cell of a notebook: its name, the cell's id, and the digest of the alt text, if any."""
     lines = []
     for cell in notebook.cells:
-        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
+        alt = alt_text(cell)
         digest = [] if alt is None else [hashlib.sha256(alt.encode()).hexdigest()[:12]]
         lines.append(" ".join([name, cell.id, *digest]))
     return lines

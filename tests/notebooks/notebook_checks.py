@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import predictions
 from IPython.core.inputtransformer2 import TransformerManager
+from notebook_cells import alt_text
 
 from mnist_helpers._support import provenance
 from mnist_helpers._support.paths import COURSE as ROOT
@@ -123,7 +124,7 @@ def evasion_findings(notebook):
 
 def figure_findings(notebook):
     for cell in code_cells(notebook):
-        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
+        alt = alt_text(cell)
         if mimes(cell) & FIGURES and not _describes(alt):
             yield f"{where(cell)} has a figure whose alt text (metadata mystnb.image.alt) says nothing: {alt!r}."
         if alt is not None and not mimes(cell) & FIGURES:

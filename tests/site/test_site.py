@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import folders
 import nbformat
+import notebook_cells
 import pytest
 import serve_site
 
@@ -112,10 +113,7 @@ def damage_notebook(course):
 def clear_notebook(course):
     path = course / "notebooks" / "04_training.ipynb"
     notebook = nbformat.read(path, as_version=4)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    nbformat.write(notebook, path)
+    nbformat.write(notebook_cells.without_outputs(notebook), path)
 
 
 def write_bad_link(course):

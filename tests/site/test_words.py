@@ -35,7 +35,11 @@ A batch of a batch. A batch.
 Another Batch and another epoch.
 
 :::{raw} html
-<table class="dataframe"><td>21840</td><td>999</td><td>-1234</td><td>1234.5</td><th>60000</th></table>
+<table class="dataframe"><td>21840</td><td>999</td><td>-1234</td><td>1234.5</td><td>0007</td><th>60000</th></table>
+:::
+
+:::{raw} html
+<table class="dataframe"><th>Year</th><td>2024</td></table>
 :::
 """
 
@@ -77,8 +81,9 @@ def test_what_the_page_itself_explains_is_not_linked(build):
 
 
 def test_whole_numbers_of_tables_have_their_thousands_apart(build):
-    cells = "<td>21,840</td><td>999</td><td>-1,234</td><td>1234.5</td><th>60000</th>"
-    assert cells in build(PAGE)
+    cells = "<td>21,840</td><td>999</td><td>-1,234</td><td>1234.5</td><td>0007</td><th>60000</th>"
+    page = build(PAGE)
+    assert cells in page and "<td>2024</td>" in page
 
 
 def test_a_number_with_a_point_is_one_word_of_the_search(build):
