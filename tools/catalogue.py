@@ -1,7 +1,8 @@
 """Collect the texts that learners see, for translators: `python tools/catalogue.py` writes a template of gettext's.
 
 The texts are those of the exercises and widgets, and the alt texts of the figures. In the exercises a text is every
-string with a space in it, except docstrings; elsewhere, it is what `say` gets. CONTRIBUTING.md says how to translate.
+string with a space in it, except docstrings; elsewhere, it is what `say` gets, or `text` in JavaScript.
+CONTRIBUTING.md says how to translate.
 """
 
 import ast

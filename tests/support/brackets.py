@@ -12,7 +12,7 @@ LANGUAGE = "en_XA"  # the code of such a language
 
 def bracketed(text):
     """Return the text with the parts between its placeholders in brackets."""
-    parts = re.split(f"({catalogue.PLACEHOLDER.pattern}|{{\\d+}})", text)
+    parts = re.split(f"({catalogue.PLACEHOLDER.pattern})", text)
     return "".join(
         re.sub(r"^(\s*)(.*?)(\s*)$", r"\1⟦\2⟧\3", part, flags=re.S) if part[:1] != "{" else part for part in parts
     )
