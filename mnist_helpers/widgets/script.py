@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable
 
-from mnist_helpers._support.catalogue import say
+from mnist_helpers._support.translation import say
 
 TEXT = re.compile(r'\btext\(\s*("(?:[^"\\\n]|\\.)*")')
 NAME = re.compile(r"\{\w+\}")
