@@ -110,7 +110,7 @@ nbgrader: .venv/.dev-installed  ## export the exercises for nbgrader, into nbgra
 	$(PY) tools/nbgrader_export.py $(CHAPTERS) $(CHAPTER)
 
 catalogue: .venv/.dev-installed  ## collect the texts of exercises, widgets and figures for translators
-	$(PY) tools/catalogue.py
+	$(PY) tools/collect_texts.py
 
 model: .venv/.installed  ## export the networks that the site shows and the command uses, measure them, write the model card
 	$(PY) benchmarks/calibration.py

@@ -28,6 +28,7 @@ from mnist_helpers import CourseError, layers, onnx_file, predict
 from mnist_helpers._support.checksums import published_sha256
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.widgets import modules, netron_page
+from mnist_helpers.widgets.script import translations
 
 NETRON_MODEL, PAD_MODEL = Path("models", "report_net.onnx"), Path("models", "digits.onnx")
 COMMENT = re.compile(r"^ */\*\*.*?\*/\n", re.M | re.S)  # in a script, above what it explains
@@ -76,6 +77,7 @@ def lay_out(root: Path, source: Path, for_instructors: bool) -> None:
     for script in sorted(static.glob("*.js")):
         modules.imported(script)  # or it is said which one is missing
         script.write_text(COMMENT.sub("", script.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+    write_translations(static)
     write_networks(root, static / "models")
     downloads.write(root, static / "downloads")
     for name in WITH_LICENCE:
@@ -83,6 +85,12 @@ def lay_out(root: Path, source: Path, for_instructors: bool) -> None:
     (static / "pictures").mkdir()
     for name, picture in cards.items():
         (static / "pictures" / f"{name}.png").write_bytes(picture)
+
+
+def write_translations(static: Path) -> None:
+    """Write the texts of the scripts in the reader's language, which MNIST_COURSE_LANGUAGE names."""
+    scripts = [script.read_text(encoding="utf-8") for script in sorted(static.glob("*.js"))]
+    (static / modules.TRANSLATIONS).write_text(translations(scripts), encoding="utf-8", newline="\n")
 
 
 def leave_out_instructors(source: Path) -> None:

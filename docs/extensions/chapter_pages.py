@@ -8,7 +8,7 @@ from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from mnist_helpers._support import provenance
-from mnist_helpers._support.catalogue import say
+from mnist_helpers._support.translation import say
 
 PLACEHOLDER = "Netron opens here."  # must match tools/run_notebooks.py
 CHAPTER = "notebooks/02_network"  # the site's copy of Netron shows its network

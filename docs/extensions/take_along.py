@@ -21,7 +21,10 @@ class TakeAlong(SphinxPostTransform):
         folder, _, chapter = self.env.docname.rpartition("/")
         if folder != "notebooks":
             return
-        ways = [zip_link(Path(self.env.srcdir), chapter, "../", "download it"), '<a href="../run.html">how to start</a>']
+        ways = [
+            zip_link(Path(self.env.srcdir), chapter, "../", "download it"),
+            '<a href="../run.html">how to start</a>',
+        ]
         known = services(self.config.course_repository, chapter)
         ways[1:1] = [f'<a href="{address}">in {name}</a>' for name, address in known.items()]
         line = f'<p class="take-along">Run this chapter: {" · ".join(ways)}</p>'

@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import torch
 
-from mnist_helpers._support.catalogue import say
+from mnist_helpers._support.translation import say
 from mnist_helpers.data import MEAN, STD
 from mnist_helpers.exercises.core import Chapter, NotYet, array, same
 

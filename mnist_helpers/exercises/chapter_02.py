@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mnist_helpers import data
-from mnist_helpers._support.catalogue import say
+from mnist_helpers._support.translation import say
 from mnist_helpers.exercises.core import Chapter, NotYet, _describe, array, same
 
 exercises = Chapter("chapter_02")

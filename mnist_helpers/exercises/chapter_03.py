@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from mnist_helpers import data
-from mnist_helpers._support.catalogue import say
+from mnist_helpers._support.translation import say
 from mnist_helpers.exercises.core import Chapter, NotYet, array, random_numbers, same
 
 exercises = Chapter("chapter_03")

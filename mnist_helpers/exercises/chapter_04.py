@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from mnist_helpers import data
-from mnist_helpers._support.catalogue import say
+from mnist_helpers._support.translation import say
 from mnist_helpers.exercises.core import Chapter, NotYet, random_numbers, same
 from mnist_helpers.network import Net
 from mnist_helpers.training import evaluate

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
-from mnist_helpers._support.catalogue import say
+from mnist_helpers._support.translation import say
 from mnist_helpers.data import MEAN, STD
 from mnist_helpers.exercises.core import Chapter, NotYet, array, random_numbers, same
 

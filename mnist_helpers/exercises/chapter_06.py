@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 from torch import nn
 
-from mnist_helpers._support.catalogue import say
+from mnist_helpers._support.translation import say
 from mnist_helpers.exercises.core import Chapter, NotYet, array, same
 
 exercises = Chapter("chapter_06")

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mnist_helpers._support.catalogue import say
+from mnist_helpers._support.translation import say
 from mnist_helpers.augment import BLACK
 from mnist_helpers.exercises.core import Chapter, NotYet, PassedByReference, random_numbers, same
 

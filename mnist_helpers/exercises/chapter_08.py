@@ -5,7 +5,7 @@ import statistics
 import pandas as pd
 import torch
 
-from mnist_helpers._support.catalogue import say
+from mnist_helpers._support.translation import say
 from mnist_helpers.exercises.core import Chapter, NotYet, PassedByReference, array, random_numbers, same
 
 exercises = Chapter("chapter_08")

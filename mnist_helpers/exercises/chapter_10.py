@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from mnist_helpers._support.catalogue import say
+from mnist_helpers._support.translation import say
 from mnist_helpers.exercises.core import Chapter, NotYet, array, same
 
 exercises = Chapter("chapter_10")

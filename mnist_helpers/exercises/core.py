@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from mnist_helpers import CourseError
-from mnist_helpers._support.catalogue import say
 from mnist_helpers._support.paths import PACKAGE
+from mnist_helpers._support.translation import say
 from mnist_helpers.exercises import isolation, progress_file
 from mnist_helpers.exercises.time_limits import TooSlow, time_limit
 

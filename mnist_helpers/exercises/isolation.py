@@ -27,7 +27,7 @@ from types import ModuleType
 import numpy as np
 import torch
 
-from mnist_helpers._support.catalogue import say
+from mnist_helpers._support.translation import say
 
 State = tuple[str, str]  # a state and its reason, as `core.verdict` returns them
 MAX_PRINTED = 10_000  # characters of a student's own output that are shown

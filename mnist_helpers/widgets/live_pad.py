@@ -8,7 +8,7 @@ import traitlets
 from torch import nn
 
 from mnist_helpers import CourseError, export, layers
-from mnist_helpers._support.catalogue import say
+from mnist_helpers._support.translation import say
 from mnist_helpers.widgets.modules import one_module, style
 from mnist_helpers.widgets.still import Still
 

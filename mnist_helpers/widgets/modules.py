@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 
 from mnist_helpers import CourseError
-from mnist_helpers.widgets.script import translated
+from mnist_helpers.widgets.script import translations
 
 WEB = Path(__file__).with_name("web")
+TRANSLATIONS = "translations.js"
 IMPORT = re.compile(r'\b(?:from|import\() ?"\./([\w.]+)"')
 # anywidget loads one text, which cannot name a file beside it. So each module becomes a Blob in the page, after those
 # that it imports, and its imports name their Blobs.
@@ -40,8 +41,9 @@ def imported(path: Path, before: list[Path] | None = None) -> list[Path]:
 
 def one_module(name: str) -> str:
     """Return a module of web/ and all that it imports as one module for anywidget, with the same default export."""
-    sources = [[path.name, translated(path.read_text(encoding="utf-8"))] for path in imported(WEB / name)]
-    return LOADER % (json.dumps(sources), json.dumps(name))
+    sources = {path.name: path.read_text(encoding="utf-8") for path in imported(WEB / name)}
+    sources[TRANSLATIONS] = translations(sources.values())  # in its place, before the modules that import it
+    return LOADER % (json.dumps(list(sources.items())), json.dumps(name))
 
 
 def style() -> str:

@@ -9,8 +9,8 @@ import torch
 import traitlets
 
 from mnist_helpers import CourseError, diagrams, layers, plots
-from mnist_helpers._support.catalogue import say
 from mnist_helpers._support.paths import MODELS
+from mnist_helpers._support.translation import say
 from mnist_helpers.widgets.modules import one_module, style
 from mnist_helpers.widgets.still import Still, figure_file
 

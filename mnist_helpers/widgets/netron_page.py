@@ -13,8 +13,8 @@ from IPython.display import HTML
 
 from mnist_helpers import CourseError
 from mnist_helpers._support import colab
-from mnist_helpers._support.catalogue import say
 from mnist_helpers._support.regular_files import read_file
+from mnist_helpers._support.translation import say
 from mnist_helpers.widgets.file_server import OWN_NAME, FolderHandler, FolderServer
 
 PACKAGE = Path(netron.__file__).parent

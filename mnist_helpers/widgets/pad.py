@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mnist_helpers import CourseError, drawing
-from mnist_helpers._support.catalogue import say
+from mnist_helpers._support.translation import say
 from mnist_helpers.data import normalise
 from mnist_helpers.predict import Reader
 from mnist_helpers.training import predict

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 
 from mnist_helpers import CourseError
-from mnist_helpers._support.catalogue import say
+from mnist_helpers._support.translation import say
 from mnist_helpers.widgets.modules import one_module
 from mnist_helpers.widgets.still import Still, figure_file
 

@@ -16,6 +16,7 @@ import pytest
 import serve_site
 
 from mnist_helpers._support.paths import COURSE as ROOT
+from mnist_helpers.widgets import modules, script
 from tests.support.course_copy import fresh_copy
 from tests.support.refusal import refused
 
@@ -55,6 +56,14 @@ def built(tmp_path_factory):
     stand_in_for_npm(folder)
     build_site.build(ROOT, folder / "node_modules", folder / "site")
     return folder / "site"
+
+
+def test_the_scripts_have_their_translations_beside_them(built, tmp_path, monkeypatch):
+    assert (built / "_static" / modules.TRANSLATIONS).read_text() == "export default {};\n"
+    (tmp_path / "a.js").write_text('say(text("Stop"));')
+    monkeypatch.setattr(script, "say", lambda text: {"Stop": "Anhalten"}[text])
+    build_site.write_translations(tmp_path)
+    assert (tmp_path / modules.TRANSLATIONS).read_text() == 'export default {"Stop": "Anhalten"};\n'
 
 
 def test_the_new_site_takes_the_place_of_the_old_and_nothing_is_left_beside_it(course):

@@ -3,7 +3,7 @@
 import functools
 import re
 
-import catalogue
+import collect_texts
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 
@@ -12,7 +12,7 @@ LANGUAGE = "en_XA"  # the code of such a language
 
 def bracketed(text):
     """Return the text with the parts between its placeholders in brackets."""
-    parts = re.split(f"({catalogue.PLACEHOLDER.pattern}|{{\\d+}})", text)
+    parts = re.split(f"({collect_texts.PLACEHOLDER.pattern})", text)
     return "".join(
         re.sub(r"^(\s*)(.*?)(\s*)$", r"\1⟦\2⟧\3", part, flags=re.S) if part[:1] != "{" else part for part in parts
     )
@@ -21,7 +21,7 @@ def bracketed(text):
 @functools.cache
 def translated_catalogue():
     catalog = Catalog(locale="en", charset="utf-8")
-    for message in catalogue.catalogue():
+    for message in collect_texts.catalogue():
         if message.id:
             catalog.add(message.id, bracketed(message.id))
     return catalog

@@ -1,11 +1,13 @@
 """The widgets' JavaScript: every import leads to a file, and one module has all that it needs, in order."""
 
+import json
 import re
 
 import pytest
 
 from mnist_helpers._support.paths import COURSE as ROOT
-from mnist_helpers.widgets.modules import WEB, imported, one_module, style
+from mnist_helpers.widgets import script
+from mnist_helpers.widgets.modules import TRANSLATIONS, WEB, imported, one_module, style
 from tests.support.refusal import refused
 
 WIDGETS = ["pad.js", "sliders.js", "live_pad.js", "moving_filter.js"]
@@ -43,6 +45,16 @@ def test_one_module_holds_the_widget_and_all_that_it_imports(name):
     text = one_module(name)
     assert all(f'["{path.name}", ' in text for path in imported(WEB / name))
     assert re.search(r"^export default widget;$", text, re.M)
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_one_module_holds_the_translations_of_its_texts(name, monkeypatch):
+    assert json.dumps("export default {};\n") in one_module(name)
+    monkeypatch.setattr(script, "say", "⟦{}⟧".format)
+    modules = dict(json.loads(re.search(r"\[\[.*\]\]", one_module(name))[0]))
+    texts = [text for source in modules.values() for text in script.texts(source)]
+    assert texts and modules[TRANSLATIONS].count("⟦") == len(set(texts))
+    assert list(modules).index(TRANSLATIONS) < list(modules).index("text.js")
 
 
 def test_the_package_needs_nothing_of_the_site():

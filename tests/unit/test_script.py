@@ -1,56 +1,71 @@
-"""The texts in a script: found without marks, and replaced so that the script stays one."""
+"""The texts in a script are those given to `text`, and a page gets the translations that it can show."""
 
 import json
+import re
 import shutil
 import subprocess
 
 import pytest
 
-from mnist_helpers._support.paths import PACKAGE
 from mnist_helpers.widgets import script
+from mnist_helpers.widgets.modules import TRANSLATIONS, WEB
 
-SOURCE = """
-// A comment's "quotation marks" and `the like`
-/* "And these" as well */
-const NONE = "Nothing is drawn.", KEY = "Delete", BOX = ".pad input", STYLE = "display: flex; gap: 1em";
-const sentence = `This is ${named(first)}, ${sure} sure.`, path = `M${a} ${b}H${c}`;
-const page = `<p class="pad title" aria-label="A label">You
-  draw</p> <b>or</b> ${icon('<path d="M1 1"/>')} box of ink</li>`;
+SOURCE = r"""
+const NONE = text("Nothing is \"drawn\"."), BOX = ".pad input", context = draw.fillText("no text", 0, 0);
+const label = text(
+  "{count} maps", { count },
+);
+const page = `<p class="pad title" aria-label="${text("A label")}">${await file.text()}</p>`;
 """
-TEXTS = ["Nothing is drawn.", "This is {1}, {2} sure.", "A label", "You draw", "or", "box of ink"]
-HARD = {"Nothing is drawn.": 'a "`" ${x} \\', "This is {1}, {2} sure.": "{2} `${y}` \\ {1}.", "or": '<i>"`${z}\\'}
+TEXTS = ['Nothing is "drawn".', "{count} maps", "A label"]
+IN_GERMAN = {"{count} maps": "{count} Karten: „viele“", "A label": "Ein Schild"}
 
 
-def test_texts_are_found_and_code_is_not():
+def in_german(monkeypatch, german):
+    monkeypatch.setattr(script, "say", lambda text: german.get(text, text))
+    return json.loads(script.translations([SOURCE]).removeprefix("export default ").removesuffix(";\n"))
+
+
+def test_what_is_given_to_text_is_found_and_nothing_else():
     assert script.texts(SOURCE) == TEXTS
 
 
-def test_in_english_a_script_stays_as_it_is():
-    assert script.translated(SOURCE) == SOURCE
+def test_in_english_there_are_no_translations():
+    assert script.translations([SOURCE]) == "export default {};\n"
 
 
-def test_texts_are_replaced_where_they_stand(monkeypatch):
-    monkeypatch.setattr(script, "say", lambda text: {"or": "oder", "You draw": "Du zeichnest"}.get(text, text))
-    assert script.translated(SOURCE) == SOURCE.replace("<b>or<", "<b>oder<").replace("You\n  draw", "Du zeichnest")
+def test_translations_are_handed_over(monkeypatch):
+    assert in_german(monkeypatch, IN_GERMAN) == IN_GERMAN
+
+
+@pytest.mark.parametrize("faulty", ["{anzahl} Karten", "Karten", "{count} <b>Karten</b>", '{count} "Karten"'])
+def test_a_translation_with_other_names_or_signs_of_html_is_left_out(faulty, monkeypatch):
+    assert in_german(monkeypatch, IN_GERMAN | {"{count} maps": faulty}) == {"A label": "Ein Schild"}
+
+
+@pytest.mark.parametrize("path", sorted(WEB.glob("*.js")), ids=lambda path: path.name)
+def test_each_call_of_text_has_a_string_that_is_found(path):
+    """Write text("Stop"), not text(name), nor text("one " + "two")."""
+    source = path.read_text(encoding="utf-8").replace("export function text(", "")
+    assert len(re.findall(r"(?<![.\w])text\(", source)) == len(script.texts(source))
+    assert not re.search(script.TEXT.pattern + r"\s*[^,)\s]", source)
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="There is no Node.js here, which would run the script.")
-def test_whatever_a_translation_holds_the_script_shows_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(script, "say", lambda text: HARD.get(text, text))
-    before = "const [first, sure, a, b, c] = [1, 2, 3, 4, 5], named = String, icon = String;"
-    source = f"{before}{script.translated(SOURCE)}console.log(JSON.stringify([NONE, sentence, page]));"
-    done = subprocess.run(["node", "--input-type=module", "-e", source], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    none, sentence, page = json.loads(done.stdout)
-    assert [none, sentence] == [HARD["Nothing is drawn."], "2 `${y}` \\ 1."]
-    assert "<b>&lt;i&gt;&quot;`${z}\\</b>" in page
-
-
-@pytest.mark.parametrize("path", sorted((PACKAGE / "widgets").rglob("*.js")), ids=lambda path: path.name)
-def test_the_scripts_of_the_widgets_stay_valid_in_another_language(path, tmp_path, monkeypatch):
-    monkeypatch.setattr(script, "say", lambda text: f'⟦"`${{{text}⟧')
-    changed = tmp_path / "changed.mjs"
-    changed.write_text(script.translated(path.read_text(encoding="utf-8")), encoding="utf-8")
-    assert changed.read_text(encoding="utf-8").count("⟦") == len(script.texts(path.read_text(encoding="utf-8")))
-    if shutil.which("node"):
-        subprocess.run(["node", "--check", changed], check=True, capture_output=True)
+@pytest.mark.parametrize(
+    "translations, said",
+    [
+        ({}, "2 maps of {none}, 0"),
+        ({"{count} maps of {none}, {zero}": "{zero} von {count} Karten"}, "0 von 2 Karten"),
+    ],
+)
+def test_a_script_shows_its_texts_with_their_values(translations, said, tmp_path):
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    shutil.copy(WEB / "text.js", tmp_path)
+    (tmp_path / TRANSLATIONS).write_text(f"export default {json.dumps(translations)};")
+    call = (
+        'import { text } from "./text.js";console.log(text("{count} maps of {none}, {zero}", { count: 2, zero: 0 }));'
+    )
+    (tmp_path / "main.js").write_text(call)
+    done = subprocess.run(["node", tmp_path / "main.js"], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == (said, "")

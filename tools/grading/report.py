@@ -10,7 +10,7 @@ from pathlib import Path
 
 from grading import submissions
 from grading.likeness import Pair
-from mnist_helpers._support.catalogue import say
+from mnist_helpers._support.translation import say
 from mnist_helpers.exercises.core import CORRECT
 
 STYLE = """

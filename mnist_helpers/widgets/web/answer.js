@@ -1,6 +1,7 @@
 /** The answer of a network: a large digit, a sentence, ten bars, and the same words for screen readers. */
 
 import { createAnnouncer } from "./announce.js";
+import { text } from "./text.js";
 import { inShort } from "./words.js";
 
 /** Build the answer inside `element`. Returns {say({large, sentence}, probabilities or null)}. */
@@ -32,8 +33,8 @@ const BARS = Array.from({ length: 10 }, (_, digit) => {
 }).join("");
 
 const BODY = `
-<p class="live-title">It answers</p>
+<p class="live-title">${text("It answers")}</p>
 <div class="live-verdict"><p class="live-large" aria-hidden="true"></p>
 <p class="live-sentence" aria-hidden="true"></p></div>
 <p class="live-status" role="status"></p>
-<ul class="live-bars" role="list" aria-label="Probability of each digit">${BARS}</ul>`;
+<ul class="live-bars" role="list" aria-label="${text("Probability of each digit")}">${BARS}</ul>`;

@@ -3,6 +3,7 @@
 import { createOrigin, strongestOf } from "./origin.js";
 import { frameOf, paintMaps, paintNothing, paintOne, paintPicture, sizeFor, tileAt } from "./paint.js";
 import { originOf, outputOf, stagesOf } from "./stages.js";
+import { text } from "./text.js";
 
 /**
  * Build the stages inside `element` and the panel for a number's origin inside `panel`.
@@ -11,8 +12,10 @@ import { originOf, outputOf, stagesOf } from "./stages.js";
  */
 export function createFlow(element, panel) {
   const view = { element, network: null, maps: null, stages: [], chosen: null, pinned: null };
-  view.seen = addStage(element, "It sees", "28 × 28 pixels", "The prepared picture, 28 by 28 pixels");
-  const rests = addStage(element, "It rests on", "", "What the answer rests on, in orange", view.seen.figure);
+  const [pixels, label] = [text("28 × 28 pixels"), text("The prepared picture, 28 by 28 pixels")];
+  view.seen = addStage(element, text("It sees"), pixels, label);
+  const restsLabel = text("What the answer rests on, in orange");
+  const rests = addStage(element, text("It rests on"), "", restsLabel, view.seen.figure);
   view.origin = createOrigin(panel, (chosen) => choose(view, chosen, true));
   const showPicture = (picture) => {
     if (picture === null) paintOne(view.seen.canvas, 28, 28, () => [14, 18, 24]);
@@ -38,8 +41,10 @@ function setNetwork(view, network) {
   view.stages.forEach(({ figure }) => figure.remove());
   [view.network, view.maps] = [network, null]; // until the maps of this network come
   view.stages = stagesOf(network).slice(0, -1).map((stage, n) => {
-    const many = stage.kind === "conv" ? "maps" : "numbers";
-    const parts = addStage(view.element, `Layer ${n + 1}`, `${stage.count} ${many}`, `Layer ${n + 1}: ${stage.count} ${many}`);
+    const { kind, count } = stage;
+    const size = kind === "conv" ? text("{count} maps", { count }) : text("{count} numbers", { count });
+    const label = text("Layer {number}: {size}", { number: n + 1, size });
+    const parts = addStage(view.element, text("Layer {number}", { number: n + 1 }), size, label);
     sizeFor(parts.canvas, stage.count);
     parts.figure.style.setProperty("--live-shape", parts.canvas.width / parts.canvas.height);
     if (stage.kind === "conv") letPointerChoose(view, parts.canvas, n);

@@ -12,6 +12,7 @@ import { fallsOf, occlusion, worstOf } from "./occlusion.js";
 import { createPaper, PAPER_SIDE } from "./paper.js";
 import { sample } from "./samples.js";
 import { digitsOfDrawing } from "./segment.js";
+import { text } from "./text.js";
 import { answerFor, FAILED, inPercent, NOTHING } from "./words.js";
 
 const REST = 350; // ms without a change before the occlusion begins
@@ -108,7 +109,8 @@ async function explain({ picture, probabilities }, isWanted, { network }, flow) 
   const found = await occlusion(network, picture, digit, isWanted);
   if (found === null) return;
   const { where, after } = worstOf(found);
-  flow.showFalls(picture, fallsOf(found), `Covered ${where}, the ${digit} keeps ${inPercent(after)}.`);
+  const share = inPercent(after);
+  flow.showFalls(picture, fallsOf(found), text("Covered {where}, the {digit} keeps {share}.", { where, digit, share }));
 }
 
 function listen(parts, choices, link) {
@@ -179,7 +181,7 @@ async function copyLink({ paper, find }) {
   if (!paper.strokes().length) return;
   history.replaceState(null, "", fragmentOf(paper.strokes(), PAPER_SIDE));
   const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
-  const said = copied ? "Copied" : "In the address bar";
+  const said = copied ? text("Copied") : text("In the address bar");
   Object.assign(find("linked"), { textContent: said });
   setTimeout(() => Object.assign(find("linked"), { textContent: "" }), 4000);
 }
@@ -193,7 +195,7 @@ function openLink(paper) {
 function build(element, choices) {
   const root = document.createElement("section");
   root.className = "live";
-  root.setAttribute("aria-label", "A network reads what you draw");
+  root.setAttribute("aria-label", text("A network reads what you draw"));
   root.dataset.lmSuppressShortcuts = "true"; // in JupyterLab, a key must not do two things
   root.innerHTML = BODY;
   const name = `live-network-${Math.random().toString(36).slice(2)}`;
@@ -206,27 +208,31 @@ function build(element, choices) {
 }
 
 const SAMPLES = Array.from({ length: 10 }, (_, digit) => {
-  return `<button type="button" class="live-sample" aria-label="Example ${digit}">${digit}</button>`;
+  return `<button type="button" class="live-sample" aria-label="${text("Example {digit}", { digit })}">${digit}</button>`;
 }).join("");
 
+const PAD_LABEL = text(
+  "Drawing pad: draw one digit with mouse, finger or pen, or press a key from 0 to 9 for an example.",
+);
+const KEYS_LABEL = text("Backspace takes back a stroke, Escape clears the pad.");
+
 const BODY = `
-<fieldset class="live-choice"><legend>Network</legend><div></div></fieldset>
+<fieldset class="live-choice"><legend>${text("Network")}</legend><div></div></fieldset>
 <div class="live-board">
   <div class="live-draw">
-    <p class="live-title">You draw</p>
+    <p class="live-title">${text("You draw")}</p>
     <div class="live-paper">
       <canvas class="live-canvas" width="${PAPER_SIDE}" height="${PAPER_SIDE}" tabindex="0" role="application"
-        aria-label="Drawing pad: draw one digit with mouse, finger or pen, or press a key from 0 to 9 for an example.
-        Backspace takes back a stroke, Escape clears the pad."></canvas>
-      <p class="live-hint" aria-hidden="true">Draw a digit here</p>
+        aria-label="${PAD_LABEL} ${KEYS_LABEL}"></canvas>
+      <p class="live-hint" aria-hidden="true">${text("Draw a digit here")}</p>
     </div>
     <div class="live-tools">
-      <button type="button" class="live-undo">Undo</button>
-      <button type="button" class="live-clear">Clear</button>
-      <button type="button" class="live-link">Copy link</button>
+      <button type="button" class="live-undo">${text("Undo")}</button>
+      <button type="button" class="live-clear">${text("Clear")}</button>
+      <button type="button" class="live-link">${text("Copy link")}</button>
       <span class="live-linked" role="status"></span>
     </div>
-    <div class="live-samples" role="group" aria-label="Examples">${SAMPLES}</div>
+    <div class="live-samples" role="group" aria-label="${text("Examples")}">${SAMPLES}</div>
   </div>
   <div class="live-flow"></div>
   <div class="live-answer"></div>

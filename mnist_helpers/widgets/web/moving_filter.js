@@ -9,6 +9,7 @@ import { mapsOfImage } from "./layers.js";
 import { mixed, paintOne, signed } from "./paint.js";
 import { labelled, PRODUCTS, showProducts } from "./products.js";
 import { originOf, stagesOf } from "./stages.js";
+import { text } from "./text.js";
 import { inNumbers, sumOf } from "./words.js";
 
 const START = [7, 5]; // row and column of the map: the upper left end of the bar of the first test image
@@ -38,8 +39,8 @@ export function createMovingFilter(element, state) {
   };
 }
 
-function floatsOf(text) {
-  return new Float32Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
+function floatsOf(base64) {
+  return new Float32Array(Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)).buffer);
 }
 
 /** Return a filter as a network of one layer, with the maps that it makes of an image. */
@@ -134,14 +135,14 @@ function slide(view) {
     if (share < 1) view.sliding = requestAnimationFrame(step);
     else stop(view);
   };
-  find("slide").textContent = "Stop";
+  find("slide").textContent = text("Stop");
   view.sliding = requestAnimationFrame(step);
 }
 
 function stop(view) {
   if (view.sliding !== null) cancelAnimationFrame(view.sliding);
   view.sliding = null;
-  view.find("slide").textContent = "Slide over all places";
+  view.find("slide").textContent = text("Slide over all places");
 }
 
 function show(view) {
@@ -154,7 +155,8 @@ function show(view) {
   paintOne(find("map"), map.height, map.width, (n) => (reached[n] ? signed(map.values[n] / filter.largest) : NOT_YET));
   frame(find("digit"), place, filter.size, image);
   frame(find("map"), place, 1, map);
-  view.announce.later(`Row ${place[0]}, column ${place[1]}: ${inNumbers(origin.total)}`);
+  const [row, column] = place;
+  view.announce.later(text("Row {row}, column {column}: {value}", { row, column, value: inNumbers(origin.total) }));
 }
 
 /** Put the frame beside a canvas around `size` x `size` of its values. */
@@ -181,7 +183,7 @@ function paintFilter(canvas, { size, layer: { weights } }) {
 function build(element, filters) {
   const root = document.createElement("section");
   root.className = "live moving";
-  root.setAttribute("aria-label", "A filter that you move over a digit");
+  root.setAttribute("aria-label", text("A filter that you move over a digit"));
   root.dataset.lmSuppressShortcuts = "true"; // in JupyterLab, a key must not do two things
   root.innerHTML = BODY;
   const name = `moving-${Math.random().toString(36).slice(2)}`;
@@ -196,30 +198,33 @@ function choiceMarkup(group, n) {
     <canvas aria-hidden="true"></canvas><span></span></label>`;
 }
 
+const MAP_LABEL = text(
+  "The feature map so far: red where sums are positive, blue where they are negative, grey where the filter has not been yet",
+);
+
 const BODY = `
-<fieldset class="moving-choice"><legend>Filter</legend><div></div></fieldset>
+<fieldset class="moving-choice"><legend>${text("Filter")}</legend><div></div></fieldset>
 <div class="moving-board">
   <figure>
-    <figcaption>Move the filter over the digit</figcaption>
+    <figcaption>${text("Move the filter over the digit")}</figcaption>
     <div class="moving-paper">
       <canvas class="moving-digit" tabindex="0" role="application"
-        aria-label="The digit. Move the filter over it with the pointer or the arrow keys."></canvas>
+        aria-label="${text("The digit. Move the filter over it with the pointer or the arrow keys.")}"></canvas>
       <span class="live-frame"></span>
     </div>
   </figure>
   <figure>
-    <figcaption>Its feature map so far</figcaption>
+    <figcaption>${text("Its feature map so far")}</figcaption>
     <div class="moving-paper">
-      <canvas class="moving-map" role="img" aria-label="The feature map so far: red where sums are positive, blue where
-        they are negative, grey where the filter has not been yet"></canvas>
+      <canvas class="moving-map" role="img" aria-label="${MAP_LABEL}"></canvas>
       <span class="live-frame"></span>
     </div>
   </figure>
-  <p class="origin-result"><span class="origin-value"></span> in the map</p>
+  <p class="origin-result"><span class="origin-value"></span> ${text("in the map")}</p>
 </div>
 <div class="live-tools">
-  <button type="button" class="moving-slide">Slide over all places</button>
-  <button type="button" class="moving-empty">Empty the map</button>
+  <button type="button" class="moving-slide">${text("Slide over all places")}</button>
+  <button type="button" class="moving-empty">${text("Empty the map")}</button>
 </div>
 <div class="origin-shown">
   ${PRODUCTS}

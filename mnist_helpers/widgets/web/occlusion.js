@@ -1,13 +1,17 @@
 /** What an answer rests on, as chapter 05 finds it: cover a part of the picture, and see how the probability falls. */
 
 import { logitsOf, inputOf, softmax } from "./layers.js";
+import { text } from "./text.js";
 
 const SIDE = 28;
 const SQUARE = 8; // side of the square that covers, as in chapter 05
 const STEP = 2; // pixels from one place of the square to the next
 const SLICE = 10; // ms of work before the page may react
-const PARTS = ["top", "middle", "bottom"];
-const SIDES = ["left", "centre", "right"];
+const PLACES = [
+  [text("at the top left"), text("at the top centre"), text("at the top right")],
+  [text("at the middle left"), text("in the middle"), text("at the middle right")],
+  [text("at the bottom left"), text("at the bottom centre"), text("at the bottom right")],
+];
 
 /**
  * Resolve to {before: the probability of `digit`, places: [{row, column, after}]} for black squares all over a picture,
@@ -52,6 +56,5 @@ export function fallsOf({ before, places }) {
 export function worstOf({ places }) {
   const { row, column, after } = places.reduce((worst, one) => (one.after < worst.after ? one : worst));
   const third = (first) => Math.min(2, Math.floor(((first + SQUARE / 2) * 3) / SIDE));
-  const [part, side] = [PARTS[third(row)], SIDES[third(column)]];
-  return { where: part === "middle" && side === "centre" ? "in the middle" : `at the ${part} ${side}`, after };
+  return { where: PLACES[third(row)][third(column)], after };
 }

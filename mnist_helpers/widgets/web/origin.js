@@ -1,6 +1,7 @@
 /** "Where a number comes from": the patch under the pointer, the filter, their products, and the steps to one number. */
 
 import { labelled, PRODUCTS, showProducts } from "./products.js";
+import { text } from "./text.js";
 import { inNumbers, stepsOf } from "./words.js";
 
 /**
@@ -29,7 +30,7 @@ export function createOrigin(element, choose) {
 
 /** Count from 1 for people. */
 function sayPlace(slider, number, most) {
-  slider.setAttribute("aria-valuetext", `${number} of ${most}`);
+  slider.setAttribute("aria-valuetext", text("{number} of {most}", { number, most }));
   slider.nextElementSibling.textContent = number;
 }
 
@@ -37,8 +38,9 @@ function showSteps(find, origin) {
   const strongest = strongestOf(origin);
   const { sum } = origin.inputs[strongest];
   showProducts(find, origin.inputs[strongest], origin.size);
+  const shown = { number: strongest + 1, sum: inNumbers(sum) };
   find("which").textContent =
-    origin.inputs.length === 1 ? "" : `Shown: input map ${strongest + 1}, whose products count most (${inNumbers(sum)}).`;
+    origin.inputs.length === 1 ? "" : text("Shown: input map {number}, whose products count most ({sum}).", shown);
   find("steps").replaceChildren(...labelled(stepsOf(origin)));
   find("value").textContent = inNumbers(Math.max(origin.value, 0));
 }
@@ -50,16 +52,16 @@ export function strongestOf({ inputs }) {
 }
 
 const BODY = `
-<p class="live-title">Where one number comes from</p>
+<p class="live-title">${text("Where one number comes from")}</p>
 <div class="origin-controls">
-  <label>Layer <select class="origin-stage"></select></label>
-  <label>Map <input type="range" class="origin-channel" min="0" step="1"><output aria-hidden="true"></output></label>
-  <label>Row <input type="range" class="origin-row" min="0" step="1"><output aria-hidden="true"></output></label>
-  <label>Column <input type="range" class="origin-column" min="0" step="1"><output aria-hidden="true"></output></label>
+  <label>${text("Layer")} <select class="origin-stage"></select></label>
+  <label>${text("Map")} <input type="range" class="origin-channel" min="0" step="1"><output aria-hidden="true"></output></label>
+  <label>${text("Row")} <input type="range" class="origin-row" min="0" step="1"><output aria-hidden="true"></output></label>
+  <label>${text("Column")} <input type="range" class="origin-column" min="0" step="1"><output aria-hidden="true"></output></label>
 </div>
 <div class="origin-shown">
   ${PRODUCTS}
   <dl class="origin-steps"></dl>
-  <p class="origin-result"><span class="origin-value"></span> in the map</p>
+  <p class="origin-result"><span class="origin-value"></span> ${text("in the map")}</p>
 </div>
 <p class="origin-which"></p>`;

@@ -7,6 +7,7 @@
 import { createAnnouncer } from "./announce.js";
 import { paintPicture } from "./paint.js";
 import { createPaper, PAPER_SIDE as SIDE } from "./paper.js";
+import { text } from "./text.js";
 import { inPercent, NOTHING } from "./words.js";
 
 const PICTURE = 28;
@@ -15,9 +16,9 @@ const PATIENCE = 10_000; // ms to wait for an answer
 const SVG = "http://www.w3.org/2000/svg";
 const NBSP = "\u00a0";
 
-const NO_DIGIT = "This is no digit yet; draw on, or clear the pad.";
-const ONE_AT_A_TIME = "Clear the pad and draw one, or join its parts.";
-const FAILED = "No answer came for this drawing; draw on or clear the pad to try again.";
+const NO_DIGIT = text("This is no digit yet; draw on, or clear the pad.");
+const TWO = text("Two digits? Clear the pad and draw one, or join its parts.");
+const FAILED = text("No answer came for this drawing; draw on or clear the pad to try again.");
 
 /**
  * Build a pad inside `element`.
@@ -107,14 +108,18 @@ function withPatience(promise, patience) {
 
 function sentenceFor(digits) {
   if (digits.length === 0) return NO_DIGIT;
-  if (digits.length > 1) return `${digits.length === 2 ? "Two" : digits.length} digits? ${ONE_AT_A_TIME}`;
-  const [[first, sure], [second, less]] = [...digits[0].probabilities.entries()].sort((a, b) => b[1] - a[1]);
-  if (sure > 0.6) return `This looks like ${named(first)}, ${inPercent(sure)} sure.`;
-  return `This may be ${named(first)} (${inPercent(sure)}) or ${named(second)} (${inPercent(less)}).`;
+  const count = digits.length;
+  if (count === 2) return TWO;
+  if (count > 2) return text("{count} digits? Clear the pad and draw one, or join its parts.", { count });
+  const two = [...digits[0].probabilities.entries()].sort((a, b) => b[1] - a[1]).slice(0, 2);
+  const [first, second] = two.map(([digit]) => named(digit));
+  const [sure, less] = two.map(([, probability]) => inPercent(probability));
+  if (two[0][1] > 0.6) return text("This looks like {first}, {sure} sure.", { first, sure });
+  return text("This may be {first} ({sure}) or {second} ({less}).", { first, sure, second, less });
 }
 
 function named(digit) {
-  return `${digit === 8 ? "an" : "a"}${NBSP}${digit}`;
+  return `${digit === 8 ? text("an") : text("a")}${NBSP}${digit}`;
 }
 
 /** Show the digits of a drawing and a sentence; probabilities and picture are those of a single digit. */
@@ -143,9 +148,9 @@ function explanation({ box: [, , height, width], picture }) {
   const [, , fittedHeight, fittedWidth] = boxOf(picture);
   const before = `${width}${NBSP}×${NBSP}${height}`;
   const after = `${fittedWidth}${NBSP}×${NBSP}${fittedHeight}`;
-  return (
-    `Your strokes, ${before} pixels, were made as wide as those of MNIST, fitted into ${after} ` +
-    "and moved so that their centre of mass lies in the middle."
+  return text(
+    "Your strokes, {before} pixels, were made as wide as those of MNIST, fitted into {after} and moved so that their centre of mass lies in the middle.",
+    { before, after },
   );
 }
 
@@ -214,44 +219,47 @@ function barMarkup(digit) {
     <span class="pad-value"></span></li>`;
 }
 
+const CAPTION = text("Light ink on black, as in MNIST: the network has seen nothing else.");
+const PAD_LABEL = text("Drawing pad: draw one digit with mouse, finger or pen. Escape or Delete clears it.");
+
 const BODY = `
 <div class="pad-views">
   <div class="pad-draws">
-    <p class="pad-title">You draw</p>
+    <p class="pad-title">${text("You draw")}</p>
     <div class="pad-paper">
       <canvas class="pad-canvas" width="${SIDE}" height="${SIDE}" tabindex="0" role="application"
-        aria-label="Drawing pad: draw one digit with mouse, finger or pen. Escape or Delete clears it."
+        aria-label="${PAD_LABEL}"
         data-lm-suppress-shortcuts="true"></canvas>
       <svg class="pad-overlay" viewBox="0 0 ${SIDE} ${SIDE}" aria-hidden="true"></svg>
-      <p class="pad-hint" aria-hidden="true">Draw a digit here</p>
+      <p class="pad-hint" aria-hidden="true">${text("Draw a digit here")}</p>
     </div>
     <div class="pad-tools">
-      <button type="button" class="pad-clear">Clear</button>
-      <p class="pad-note">or <kbd>Esc</kbd>, <kbd>Delete</kbd></p>
+      <button type="button" class="pad-clear">${text("Clear")}</button>
+      <p class="pad-note">${text("or")} <kbd>Esc</kbd>, <kbd>Delete</kbd></p>
     </div>
   </div>
   <div class="pad-answers">
-    <p class="pad-title">It answers</p>
+    <p class="pad-title">${text("It answers")}</p>
     <p class="pad-verdict" aria-hidden="true"></p>
     <p class="pad-status" role="status"></p>
-    <ul class="pad-bars" role="list" aria-label="Probability of each digit"></ul>
+    <ul class="pad-bars" role="list" aria-label="${text("Probability of each digit")}"></ul>
   </div>
   <div class="pad-sees">
-    <p class="pad-title">The network sees</p>
+    <p class="pad-title">${text("The network sees")}</p>
     <div class="pad-paper">
       <canvas class="pad-picture" width="${PICTURE}" height="${PICTURE}" role="img"
-        aria-label="The prepared picture, 28 by 28 pixels, light ink on black"></canvas>
+        aria-label="${text("The prepared picture, 28 by 28 pixels, light ink on black")}"></canvas>
       <svg class="pad-marks" viewBox="0 0 ${PICTURE} ${PICTURE}" aria-hidden="true"></svg>
     </div>
-    <ul class="pad-key" role="list" aria-label="Marks in both pictures">
-      <li>${sign('<rect x="1" y="2" width="12" height="10" class="pad-box"/>')} box of the ink</li>
-      <li>${sign('<path d="M1 7H13M7 1V13" class="pad-mass"/>')} centre of mass</li>
-      <li>${sign('<rect x="1" y="1" width="12" height="12" class="pad-frame"/>')} middle 20 × 20</li>
+    <ul class="pad-key" role="list" aria-label="${text("Marks in both pictures")}">
+      <li>${sign('<rect x="1" y="2" width="12" height="10" class="pad-box"/>')} ${text("box of the ink")}</li>
+      <li>${sign('<path d="M1 7H13M7 1V13" class="pad-mass"/>')} ${text("centre of mass")}</li>
+      <li>${sign('<rect x="1" y="1" width="12" height="12" class="pad-frame"/>')} ${text("middle 20 × 20")}</li>
     </ul>
   </div>
 </div>
 <p class="pad-note pad-explanation"></p>
-<p class="pad-note pad-caption">Light ink on black, as in MNIST: the network has seen nothing else.</p>`;
+<p class="pad-note pad-caption">${CAPTION}</p>`;
 
 function sign(shape) {
   return `<svg viewBox="0 0 14 14" aria-hidden="true">${shape}</svg>`;

@@ -1,15 +1,16 @@
 /** A patch, the filter on it, and their products, as three squares of numbers: red is positive, blue is negative. */
 
 import { signed } from "./paint.js";
+import { text } from "./text.js";
 import { inNumbers } from "./words.js";
 
 /** The elements that `showProducts` fills, found by their names `patch`, `filter` and `products`. */
 export const PRODUCTS = `
-  <figure aria-hidden="true"><div class="origin-grid origin-patch"></div><figcaption>patch</figcaption></figure>
+  <figure aria-hidden="true"><div class="origin-grid origin-patch"></div><figcaption>${text("patch")}</figcaption></figure>
   <span aria-hidden="true">×</span>
-  <figure aria-hidden="true"><div class="origin-grid origin-filter"></div><figcaption>filter</figcaption></figure>
+  <figure aria-hidden="true"><div class="origin-grid origin-filter"></div><figcaption>${text("filter")}</figcaption></figure>
   <span aria-hidden="true">=</span>
-  <figure aria-hidden="true"><div class="origin-grid origin-products"></div><figcaption>products</figcaption></figure>`;
+  <figure aria-hidden="true"><div class="origin-grid origin-products"></div><figcaption>${text("products")}</figcaption></figure>`;
 
 /** Show an input of `originOf` in stages.js; `find(name)` returns an element, and `size` is the filter's side. */
 export function showProducts(find, { patch, filter, products }, size) {
@@ -29,8 +30,8 @@ function showGrid(grid, values, size) {
   });
 }
 
-/** Return terms and descriptions for a list of steps, [name, text]. */
+/** Return terms and descriptions for a list of steps, [name, sentence]. */
 export function labelled(steps) {
   const element = (kind, textContent) => Object.assign(document.createElement(kind), { textContent });
-  return steps.flatMap(([name, text]) => [element("dt", name), element("dd", text)]);
+  return steps.flatMap(([name, sentence]) => [element("dt", name), element("dd", sentence)]);
 }

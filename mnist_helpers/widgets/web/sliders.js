@@ -1,3 +1,5 @@
+import { text } from "./text.js";
+
 // Sliders below a picture: each move sends the values of all sliders to Python, which answers with the new picture.
 function createSlider({ name, values, start }, onMove) {
   const label = document.createElement("label");
@@ -52,7 +54,7 @@ export function render({ model, el }) {
     if (buffers.length) {
       URL.revokeObjectURL(picture.src);
       picture.src = URL.createObjectURL(new Blob([buffers[0]], { type: "image/png" }));
-      picture.alt = `The figure for ${content.title}`;
+      picture.alt = text("The figure for {title}", { title: content.title });
     }
     if (state.moved) ask();
   }

@@ -1,7 +1,8 @@
-"""Collect the texts that learners see, for translators: `python tools/catalogue.py` writes a template of gettext's.
+"""Collect the texts that learners see, for translators: `python tools/collect_texts.py` writes a template of gettext's.
 
 The texts are those of the exercises and widgets, and the alt texts of the figures. In the exercises a text is every
-string with a space in it, except docstrings; elsewhere, it is what `say` gets. CONTRIBUTING.md says how to translate.
+string with a space in it, except docstrings; elsewhere, it is what `say` gets, or `text` in JavaScript.
+CONTRIBUTING.md says how to translate.
 """
 
 import ast
@@ -15,8 +16,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
 
 from mnist_helpers._support.atomic_files import atomic_write
-from mnist_helpers._support.catalogue import DOMAIN, LOCALE
 from mnist_helpers._support.paths import COURSE, NOTEBOOKS, PACKAGE
+from mnist_helpers._support.translation import DOMAIN, LOCALE
 from mnist_helpers.widgets import script
 
 EXERCISES, WIDGETS = PACKAGE / "exercises", PACKAGE / "widgets"

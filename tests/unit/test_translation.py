@@ -4,8 +4,8 @@ import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 
-from mnist_helpers._support import catalogue
-from mnist_helpers._support.catalogue import say
+from mnist_helpers._support import translation
+from mnist_helpers._support.translation import say
 
 GERMAN = {
     "correct": "richtig",
@@ -19,17 +19,17 @@ GERMAN = {
 @pytest.fixture
 def german(tmp_path, monkeypatch):
     catalog = Catalog(locale="de", charset="utf-8")
-    for text, translation in GERMAN.items():
-        catalog.add(text, translation)
+    for text, german in GERMAN.items():
+        catalog.add(text, german)
     path = tmp_path / "de" / "LC_MESSAGES" / "course.mo"
     path.parent.mkdir(parents=True)
     with open(path, "wb") as file:
         write_mo(file, catalog)
-    monkeypatch.setattr(catalogue, "LOCALE", tmp_path)
+    monkeypatch.setattr(translation, "LOCALE", tmp_path)
     monkeypatch.setenv("MNIST_COURSE_LANGUAGE", "de")
-    catalogue.translations.cache_clear()
+    translation.translations.cache_clear()
     yield
-    catalogue.translations.cache_clear()
+    translation.translations.cache_clear()
 
 
 def test_a_text_is_found_and_filled(german):
@@ -59,9 +59,9 @@ def test_values_may_have_braces(german):
 
 @pytest.mark.parametrize("language", ["", "en", "xx", "de"])
 def test_without_a_catalogue_everything_is_english_whatever_the_system_speaks(language, tmp_path, monkeypatch):
-    monkeypatch.setattr(catalogue, "LOCALE", tmp_path)
+    monkeypatch.setattr(translation, "LOCALE", tmp_path)
     monkeypatch.setenv("MNIST_COURSE_LANGUAGE", language)
     monkeypatch.setenv("LANGUAGE", "de")
-    catalogue.translations.cache_clear()
+    translation.translations.cache_clear()
     assert say("correct") == "correct"
-    catalogue.translations.cache_clear()
+    translation.translations.cache_clear()
