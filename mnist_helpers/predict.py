@@ -109,7 +109,7 @@ class Reader:
                 f"{path} has other inputs or outputs, but uint8 images [N, 28, 28] and probabilities [N, 10] were "
                 "expected; write the file with export.to_onnx_from_pixels."
             )
-        self._names = [value.name for value in values]  # of the input and the output
+        self._input, self._output = (value.name for value in values)
         self.metadata = self._session.get_modelmeta().custom_metadata_map
         self.threshold = self._stored_threshold() if threshold is None else threshold
 
@@ -135,7 +135,7 @@ class Reader:
                 "drawing.read_image, and turn a single image into a batch with image[None]."
             )
         try:
-            found = onnx_file.run_in_batches(self._session, *self._names, images)
+            found = onnx_file.run_in_batches(self._session, self._input, self._output, images)
             sums = found.sum(axis=1)
         except Exception:  # onnxruntime's own types, if the output does not have the declared shape
             sums = np.full(1, np.nan)

@@ -41,6 +41,7 @@ ORDER = "Take them in this order."  # in the students' README: what comes before
 MAKEFILE_ENDS = "\n# For authors and instructors"  # in the Makefile: what follows needs tools and tests
 MADE_BY_COMMANDS = ("__pycache__", "*-ubyte", ".ipynb_checkpoints", ".ruff_cache", "*.egg-info")
 NO_SOLUTION = '    """Your instructor has the solution."""'
+PROMISE = re.compile(r" `exercises\.\w+\.solution\(\)` shows a solution\.")
 
 
 def handout(target: Path, chapters: tuple[str, ...] = ()) -> None:
@@ -67,12 +68,20 @@ def fill_handout(root: Path, target: Path, chapters: tuple[str, ...] = ()) -> No
         )
     (target / "Makefile").write_text(makefile, encoding="utf-8", newline="\n")
     for path in sorted((target / "notebooks").glob("*.ipynb")):
-        run_notebooks.write(without_outputs(run_notebooks.load(path)), path)
+        run_notebooks.write(for_students(run_notebooks.load(path)), path)
     for path in sorted((target / "mnist_helpers" / "exercises").glob("chapter_*.py")):
         path.write_text(without_solutions(path.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
     if chapters:
         leave_out_others(target, chapters)
     pack_originals(target)
+
+
+def for_students(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Empty a notebook's outputs, and remove the sentence that promises a solution; return the notebook."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = PROMISE.sub("", cell.source)
+    return without_outputs(notebook)
 
 
 def pack_originals(folder: Path) -> None:
@@ -96,7 +105,8 @@ def leave_out_others(target: Path, chapters: tuple[str, ...]) -> None:
         text = without_links((target / name).read_text(encoding="utf-8"), kept)
         text = text.replace("notebooks/01_data.ipynb", f"notebooks/{kept[0]}")
         (target / name).write_text(text, encoding="utf-8", newline="\n")
-    replace_in(target / "README.md", ORDER, f"This copy has only {', '.join(chapters)} of them. {ORDER}")
+    have = f"the chapters {', '.join(chapters)}" if len(chapters) > 1 else f"chapter {chapters[0]}"
+    replace_in(target / "README.md", ORDER, f"This copy has only {have}. {ORDER}")
 
 
 def without_links(text: str, kept: list[str]) -> str:

@@ -70,7 +70,7 @@ def test_a_chapters_zip_is_small_and_says_where_the_digits_come_from(zips):
         assert (zips / f"{name}.zip").stat().st_size < 1_500_000
         with zipfile.ZipFile(zips / f"{name}.zip") as archive:
             readme = archive.read(f"{name}/README.md").decode()
-        assert downloads.WITHOUT_DIGITS in readme.partition("## Start")[0] and f"has only {name[:2]} of them" in readme
+        assert downloads.WITHOUT_DIGITS in readme.partition("## Start")[0] and f"has only chapter {name[:2]}." in readme
 
 
 def bodies(source):
