@@ -190,6 +190,12 @@ def test_another_id_or_alt_text_is_noticed(small, change, finding):
     assert finding in found if finding else not found
 
 
+def test_the_command_that_lists_the_ids_finds_its_modules():
+    plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-c", "import tests.notebooks.cell_ids"]
+    subprocess.run(command, cwd=notebook_checks.ROOT, env=plain, check=True)
+
+
 def test_two_alt_texts_that_changed_places_are_noticed(small):
     notebook, cells = small
     images = [cells[name].metadata.mystnb.image for name in ("figure", "turned")]
