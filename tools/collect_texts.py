@@ -14,6 +14,7 @@ from typing import TypeGuard
 import nbformat
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
+from notebook_cells import alt_text
 
 from mnist_helpers._support.atomic_files import atomic_write
 from mnist_helpers._support.paths import COURSE, NOTEBOOKS, PACKAGE
@@ -65,7 +66,7 @@ def _strings_looked_up(node: ast.AST) -> Iterator[ast.Constant]:
 def texts_of_notebook(path: Path) -> Iterator[tuple[int, str, str]]:
     """Yield the number of the cell, the alt text of its figure, and the id of the cell."""
     for number, cell in enumerate(nbformat.read(path, as_version=4).cells, 1):
-        if alt := cell.metadata.get("mystnb", {}).get("image", {}).get("alt"):
+        if alt := alt_text(cell):
             yield number, alt, cell.id
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from notebook_cells import without_outputs
 
 from mnist_helpers import CourseError
 from mnist_helpers._support import provenance
@@ -88,9 +89,7 @@ def make_client(notebook: nbformat.NotebookNode, folder: Path) -> NotebookClient
 
 def execute(notebook: nbformat.NotebookNode, path: Path) -> None:
     """Run `notebook` in the folder of `path` and store its outputs. If a cell fails, exit with an error message."""
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
+    without_outputs(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     client = make_client(notebook, path.parent)
     ended, failure = threading.Event(), None

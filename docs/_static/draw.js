@@ -4,7 +4,7 @@ import { mount } from "./live.js";
 import { loadNetwork } from "./network.js";
 
 const CHOICES = [
-  { label: "of the report", load: () => loadNetwork("report_net") },
+  { label: "of chapter 04", load: () => loadNetwork("report_net") },
   { label: "the course's best", load: () => loadNetwork("digits") },
 ];
 

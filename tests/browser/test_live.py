@@ -198,7 +198,7 @@ def test_the_steps_name_what_they_add(visit):
     assert "250 products from 10 maps add up to" in steps and "is the largest of" in steps
     products, total = (page.locator(f".origin-{name} span") for name in ("products", "filter"))
     assert products.count() == total.count() == 25
-    assert page.get_attribute(".origin-channel", "aria-valuetext").endswith("of 20")
+    assert page.get_attribute(".origin-channel", "aria-valuetext").endswith("of 0 to 19")
 
 
 def test_the_pointer_on_a_map_chooses_and_a_click_keeps(visit):
@@ -225,7 +225,7 @@ def test_the_other_network_shows_its_own_maps(visit):
     assert page.get_by_role("img", name=re.compile("^Layer")).count() == 5
     slide(page, "stage", 3)
     assert "Batch norm" in page.inner_text(".origin-steps")
-    page.get_by_label("of the report").check()
+    page.get_by_label("of chapter 04").check()
     page.get_by_role("img", name="Layer 1: 10 maps").wait_for()
 
 
@@ -248,7 +248,7 @@ def test_probabilities_under_the_square_are_those_of_onnx_runtime(visit):
         copy[place["row"] : place["row"] + 8, place["column"] : place["column"] + 8] = 0
     expected = export.run_onnx(MODELS / "report_net.onnx", data.normalise(torch.from_numpy(covered))).exp()[:, 7]
     assert np.abs(np.array([place["after"] for place in found["places"]]) - expected.numpy()).max() < 5e-3
-    page.wait_for_function("document.querySelectorAll('.live-stage small')[1].textContent.startsWith('Covered')")
+    page.wait_for_function("document.querySelectorAll('.live-stage small')[1].textContent.startsWith('Cover it')")
 
 
 def test_a_network_that_cannot_be_loaded_gets_a_sentence(url, browser):
@@ -257,7 +257,7 @@ def test_a_network_that_cannot_be_loaded_gets_a_sentence(url, browser):
         expect(visit.open(""), "^The network could not be loaded")
         visit.page.get_by_label("the course's best").check()
         expect(visit.page, SURE.format(7))
-        visit.page.get_by_label("of the report").check()
+        visit.page.get_by_label("of chapter 04").check()
         expect(visit.page, "^The network could not be loaded")
         visit.page.locator(".live-sample").nth(3).click()
         visit.page.wait_for_timeout(1500)  # the best network must not answer for the report's
@@ -291,7 +291,7 @@ def test_the_view_fits_the_window_and_is_accessible(width, url, browser):
         assert visit.axe_findings() == []
 
 
-@pytest.mark.parametrize("name, hand", [("the course's best", "european"), ("of the report", "hasty")])
+@pytest.mark.parametrize("name, hand", [("the course's best", "european"), ("of chapter 04", "hasty")])
 def test_the_digits_of_a_hand_are_read(name, hand, visit):
     page, wrong = visit.page, []
     page.get_by_label(name).check()

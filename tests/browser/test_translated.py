@@ -57,7 +57,7 @@ def test_no_word_of_a_widget_stays_in_english(url, browser):
     with Visit(browser, url, reduced_motion="no-preference") as visit:
         page = visit.open("")
         page.locator(".live-large", has_text="7").wait_for()
-        page.locator(".live-stage small", has_text="⟦Covered⟧").wait_for()
+        page.locator(".live-stage small", has_text="⟦Cover").wait_for()
         assert english(page) == KEPT
         strokes.draw(page, [strokes.smooth(line) for line in strokes.CAREFUL[3]], ".pad-canvas")
         page.locator(".pad-verdict", has_text="⟦This looks like⟧ ⟦an⟧\u00a08").wait_for()

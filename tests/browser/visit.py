@@ -45,11 +45,16 @@ class Visit:
         self.page = self.context.new_page()
         self.page.on("console", lambda message: message.type == "error" and self.note("console", message.text))
         self.page.on("pageerror", lambda error: self.note("script", error))
-        self.page.on("requestfailed", lambda request: self.note("failed", request.url))
+        self.page.on("requestfailed", self.lost)
         self.page.on("response", lambda answer: answer.status >= 400 and self.note(answer.status, answer.url))
         self.page.on("request", lambda request: self.foreign(request.url) and self.note("foreign", request.url))
         self.page.goto(self.site + path, wait_until=wait_until)
         return self.page
+
+    def lost(self, request):
+        """Note a request that got no answer, unless the page itself gave it up, as for a picture that it hides."""
+        if "ERR_ABORTED" not in (request.failure or ""):
+            self.note("failed", request.url)
 
     def foreign(self, url: str) -> bool:
         return not url.startswith((self.site, "data:", f"blob:{self.site}"))

@@ -44,6 +44,7 @@ ENDS = {
 MINUTES = {"make bench", "make results", "make best"}
 ELSEWHERE = {
     "make restore": "needs a chapter; unit/test_restore.py",
+    "pip cache purge": "would empty the cache of whoever runs the tests",
     "make lab PYTHON=python3.12": "needs that Python",
     "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make lab": "needs the network",
     "python -m mnist_helpers.train --recipe fast --output artifacts/two": "unit/trainer/test_distributed.py",

@@ -110,7 +110,7 @@ async function explain({ picture, probabilities }, isWanted, { network }, flow) 
   if (found === null) return;
   const { where, after } = worstOf(found);
   const share = inPercent(after);
-  flow.showFalls(picture, fallsOf(found), text("Covered {where}, the {digit} keeps {share}.", { where, digit, share }));
+  flow.showFalls(picture, fallsOf(found), text("Cover it {where}, and the {digit} falls to {share}.", { where, digit, share }));
 }
 
 function listen(parts, choices, link) {
@@ -232,6 +232,7 @@ const BODY = `
       <button type="button" class="live-link">${text("Copy link")}</button>
       <span class="live-linked" role="status"></span>
     </div>
+    <p class="live-examples" aria-hidden="true">${text("Examples:")}</p>
     <div class="live-samples" role="group" aria-label="${text("Examples")}">${SAMPLES}</div>
   </div>
   <div class="live-flow"></div>

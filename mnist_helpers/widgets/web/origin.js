@@ -21,16 +21,16 @@ export function createOrigin(element, choose) {
       for (const name of names) {
         if (name !== "stage") controls[name].max = most[name];
         controls[name].value = chosen[name];
-        if (name !== "stage") sayPlace(controls[name], `${chosen[name] + 1}`, `${most[name] + 1}`);
+        if (name !== "stage") sayPlace(controls[name], `${chosen[name]}`, `${most[name]}`);
       }
       showSteps(find, origin);
     },
   };
 }
 
-/** Count from 1 for people. */
+/** Count from 0, as Python does. */
 function sayPlace(slider, number, most) {
-  slider.setAttribute("aria-valuetext", text("{number} of {most}", { number, most }));
+  slider.setAttribute("aria-valuetext", text("{number}, of 0 to {most}", { number, most }));
   slider.nextElementSibling.textContent = number;
 }
 
@@ -38,7 +38,7 @@ function showSteps(find, origin) {
   const strongest = strongestOf(origin);
   const { sum } = origin.inputs[strongest];
   showProducts(find, origin.inputs[strongest], origin.size);
-  const shown = { number: strongest + 1, sum: inNumbers(sum) };
+  const shown = { number: strongest, sum: inNumbers(sum) };
   find("which").textContent =
     origin.inputs.length === 1 ? "" : text("Shown: input map {number}, whose products count most ({sum}).", shown);
   find("steps").replaceChildren(...labelled(stepsOf(origin)));

@@ -71,8 +71,10 @@ export function stepsOf(origin) {
     steps.push([text("Pooling"), text("{total} is the largest of {all}.", values)]);
   }
   if (scale !== null) {
+    const [shown, factor, shift] = [total, ...scale].map(inNumbers);
     const scaled = inNumbers(scale[0] * total + scale[1]);
-    steps.push([text("Batch norm"), `${inNumbers(total)} × ${inNumbers(scale[0])} ${plus(scale[1])} = ${scaled}`]);
+    const exact = inNumbers(rounded(shown) * rounded(factor) + rounded(shift)) === scaled;
+    steps.push([text("Batch norm"), `${shown} × ${factor} ${plus(scale[1])} ${exact ? "=" : "≈"} ${scaled}`]);
   }
   const positive = text("{value} is positive and stays.", { value: inNumbers(value) });
   return [...steps, [text("ReLU"), value > 0 ? positive : text("What is negative becomes 0.")]];
