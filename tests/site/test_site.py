@@ -152,7 +152,7 @@ BAD = {
     ),
     "a missing script": (
         lambda c: (c / "mnist_helpers" / "widgets" / "web" / "paper.js").unlink(),
-        ["paper.js is missing", "git checkout"],
+        ["paper.js is missing", "restore mnist_helpers or docs"],
     ),
     "a first page that says nothing of the instructors": (
         lambda c: (c / "docs" / "index.md").write_text("# The course"),

@@ -108,7 +108,8 @@ def test_after_pip_failed_make_names_the_way_out_and_begins_anew(tmp_path):
     python = tmp_path / "python3"
     python.write_text(FAKE_PYTHON)
     python.chmod(0o755)
-    command = ["env", "PYTHONHOME=/nowhere", "PYTHONPATH=/nowhere", "make", f"PYTHON={python}", ".venv/.installed"]
+    others = ["env", "PYTHONHOME=/nowhere", "PYTHONPATH=/nowhere"]
+    command = [*others, "make", "--no-print-directory", f"PYTHON={python}", ".venv/.installed"]
     done = subprocess.run(command, cwd=course, capture_output=True, text=True)
     announced, error, advice = done.stdout.splitlines()
     assert done.returncode == 2 and announced == "Installing" and error.startswith("ERROR")
