@@ -1,6 +1,8 @@
 # The course's commands. Each one makes .venv first, if it is missing or out of date.
 PYTHON ?= python3
 PY := .venv/bin/python
+# For commands that need no packages: that of .venv, if it is there
+ANY_PYTHON = $(shell [ -x $(PY) ] && echo $(PY) || echo $(PYTHON))
 
 # The same everywhere: no settings of one person's IPython or Matplotlib, no advice from pip
 export IPYTHONDIR := $(CURDIR)/.venv/ipython
@@ -24,10 +26,10 @@ lab: .venv/.installed  ## open the course in JupyterLab
 		--LabApp.default_url=/lab/tree/notebooks/01_data.ipynb
 
 doctor:  ## check the installation; each problem comes with the command that solves it
-	@if [ -x $(PY) ]; then $(PY) -m mnist_helpers.doctor; else $(PYTHON) -m mnist_helpers.doctor; fi
+	@$(ANY_PYTHON) -m mnist_helpers.doctor
 
 restore:  ## bring the original notebook of a chapter back, and keep yours in work/: make restore CHAPTER=02
-	@if [ -x $(PY) ]; then $(PY) -m mnist_helpers.restore $(CHAPTER); else $(PYTHON) -m mnist_helpers.restore $(CHAPTER); fi
+	@$(ANY_PYTHON) -m mnist_helpers.restore $(CHAPTER)
 
 bench: .venv/.installed  ## time the training code and several processes against the report's code (four minutes)
 	$(PY) benchmarks/speed.py

@@ -48,8 +48,7 @@ def handout(target: Path, chapters: tuple[str, ...] = ()) -> None:
     """Write the students' copy of the course, or of these chapters, to `target` and its zip, in place of older ones."""
     with atomic_folder(target, mark="mnist_helpers/__init__.py") as folder:
         fill_handout(ROOT, folder, chapters)
-    files = sorted(path for path in target.rglob("*") if path.is_file())
-    write_zip(target.with_name(f"{target.name}.zip"), files, target.parent)
+    pack(target, target.parent)
 
 
 def fill_handout(root: Path, target: Path, chapters: tuple[str, ...] = ()) -> None:
@@ -116,6 +115,12 @@ def without_links(text: str, kept: list[str]) -> str:
         return link[0] if link[2] in kept else link[1]
 
     return re.sub(r"\[([^\]]*)\]\((?:[\w./]*/)?(\d\d_\w+\.ipynb)[^)]*\)", words, text)
+
+
+def pack(folder: Path, target: Path) -> None:
+    """Write the files of a folder to a zip of its name in the folder `target`."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    write_zip(target / f"{folder.name}.zip", files, folder.parent)
 
 
 def write_zip(target: Path, files: list[Path], folder: Path) -> None:

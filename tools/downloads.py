@@ -27,9 +27,9 @@ def write(root: Path, target: Path) -> None:
         course = Path(scratch, COURSE)
         course.mkdir()
         copies.fill_handout(root, course)
-        pack(course, target)
+        copies.pack(course, target)
         for notebook in copies.notebooks(course):
-            pack(chapter_of(course, notebook.stem), target)
+            copies.pack(chapter_of(course, notebook.stem), target)
 
 
 def chapter_of(course: Path, name: str) -> Path:
@@ -40,9 +40,3 @@ def chapter_of(course: Path, name: str) -> Path:
     copies.pack_originals(folder)
     replace_in(folder / "README.md", START, f"{WITHOUT_DIGITS}{START}")
     return folder
-
-
-def pack(folder: Path, target: Path) -> None:
-    """Write the files of a folder to a zip of its name in `target`."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    copies.write_zip(target / f"{folder.name}.zip", files, folder.parent)
