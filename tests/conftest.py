@@ -9,6 +9,7 @@ import torch
 from mnist_helpers import data
 
 torch.set_num_threads(1)  # the work is small, and threads that wait for each other are slow on a busy machine
+torch.zeros(1, requires_grad=True).backward()  # after an export, the first gradient starts threads, and forks fail
 
 
 def pytest_runtest_setup(item):

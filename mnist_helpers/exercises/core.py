@@ -195,11 +195,15 @@ def _best(state: str, saved: dict | None) -> str:
 
 @functools.cache
 def finish_lazy_imports() -> None:
-    """Make torch import what it imports with the first optimizer, which takes seconds on a busy machine.
+    """Make torch import what it imports with the first optimizer, and start what it starts with the first gradient.
 
-    A time limit must not stop these imports: torch would stay broken until the kernel is restarted.
+    The imports take seconds on a busy machine, and a time limit must not stop them: torch would stay broken until the
+    kernel is restarted. A first gradient after an export to ONNX starts threads, and a process with threads cannot be
+    forked, see `isolation`; one before the export starts none.
     """
-    torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.1)
+    weight = torch.nn.Parameter(torch.zeros(1))
+    weight.sum().backward()
+    torch.optim.SGD([weight], 0.1)
 
 
 def fill_caches(checker: Callable) -> None:

@@ -35,7 +35,7 @@ MAX_MEMORY = 4 * 1024**3  # bytes that a check may take on top of what the noteb
 GRACE = 1  # seconds after the time limit, for a function that ignores the alarm
 ENDED = "your function ended Python, as os._exit does. Return a value instead. (The notebook was not touched.)"
 CRASHED = "your function crashed Python with {signal}. (The notebook was not touched.)"
-NO_GRADIENTS = "Autograd-and-Fork"  # in torch's error where autograd has threads of its own: a copy has no gradients
+NO_GRADIENTS = "Autograd-and-Fork"  # in torch's error where an export came before the first gradient: threads started
 WATCHED: list[ModuleType] = [builtins, random, np, torch, torch.nn.functional, torch.optim]
 
 

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import statistics
+import subprocess
 import sys
 import time
 
@@ -111,6 +112,27 @@ def test_where_torch_has_no_gradients_in_a_copy_the_check_runs_here():
         return 6
 
     assert check(answer) == (CORRECT, "")
+
+
+BEFORE_AN_EXPORT = """
+import os, torch
+from mnist_helpers.exercises import core
+core.finish_lazy_imports()
+torch.export.export(torch.nn.Linear(2, 2), (torch.ones(1, 2),))
+torch.zeros(1, requires_grad=True).backward()
+copy = os.fork()
+if not copy:
+    torch.zeros(1, requires_grad=True).backward()
+    os._exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]))
+"""
+
+
+@forked
+@pytest.mark.integration
+def test_a_copy_has_gradients_where_the_first_came_before_an_export():
+    done = subprocess.run([sys.executable, "-c", BEFORE_AN_EXPORT], capture_output=True, text=True)
+    assert done.stdout == "7\n", done.stderr
 
 
 @forked
