@@ -26,7 +26,7 @@ from replacing import replace_in
 from mnist_helpers import CourseError
 from mnist_helpers._support.atomic_files import atomic_write
 from mnist_helpers._support.paths import COURSE as ROOT
-from mnist_helpers.exercises.core import CORRECT
+from mnist_helpers.exercises.judging import CORRECT
 from mnist_helpers.restore import ORIGINALS
 
 HANDED_OUT = [

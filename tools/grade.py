@@ -24,7 +24,7 @@ from grading.submissions import Submission
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.paths import COURSE
-from mnist_helpers.exercises.core import CORRECT, NOT_ATTEMPTED, NOT_YET
+from mnist_helpers.exercises.judging import CORRECT, NOT_ATTEMPTED, NOT_YET
 
 WALLS = {
     "network": "no network (a namespace of its own)",

@@ -20,7 +20,8 @@ from notebook_cells import without_outputs
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.paths import COURSE
-from mnist_helpers.exercises.core import CORRECT, Exercise
+from mnist_helpers.exercises.core import Exercise
+from mnist_helpers.exercises.judging import CORRECT
 
 TARGET = COURSE / "nbgrader_course"
 CONFIG = "nbgrader_config.py"

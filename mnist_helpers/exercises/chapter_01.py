@@ -7,7 +7,9 @@ import torch
 
 from mnist_helpers._support.translation import say
 from mnist_helpers.data import MEAN, STD
-from mnist_helpers.exercises.core import Chapter, NotYet, array, same
+from mnist_helpers.exercises.comparing import array, same
+from mnist_helpers.exercises.core import Chapter
+from mnist_helpers.exercises.judging import NotYet
 
 exercises = Chapter("chapter_01")
 DIGITS = torch.randint(0, 256, (5, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))

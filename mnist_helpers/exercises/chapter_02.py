@@ -9,7 +9,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from mnist_helpers import data
 from mnist_helpers._support.translation import say
-from mnist_helpers.exercises.core import Chapter, NotYet, _describe, array, same
+from mnist_helpers.exercises.comparing import array, same
+from mnist_helpers.exercises.core import Chapter
+from mnist_helpers.exercises.judging import NotYet, describe_error
 
 exercises = Chapter("chapter_02")
 
@@ -368,7 +370,7 @@ def _run(net, images):
     except NotYet:
         raise
     except Exception as error:
-        raise NotYet("your network stopped with", _describe(error)) from None
+        raise NotYet("your network stopped with", describe_error(error)) from None
 
 
 def _wrong_nets(model, images):

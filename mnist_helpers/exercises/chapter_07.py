@@ -6,7 +6,9 @@ from torch import nn
 
 from mnist_helpers._support.translation import say
 from mnist_helpers.augment import BLACK
-from mnist_helpers.exercises.core import Chapter, NotYet, PassedByReference, random_numbers, same
+from mnist_helpers.exercises.comparing import PassedByReference, random_numbers, same
+from mnist_helpers.exercises.core import Chapter
+from mnist_helpers.exercises.judging import NotYet
 
 exercises = Chapter("chapter_07")
 

@@ -6,7 +6,9 @@ import pandas as pd
 import torch
 
 from mnist_helpers._support.translation import say
-from mnist_helpers.exercises.core import Chapter, NotYet, PassedByReference, array, random_numbers, same
+from mnist_helpers.exercises.comparing import PassedByReference, array, random_numbers, same
+from mnist_helpers.exercises.core import Chapter
+from mnist_helpers.exercises.judging import NotYet
 
 exercises = Chapter("chapter_08")
 

@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from mnist_helpers._support.translation import say
-from mnist_helpers.exercises.core import Chapter, NotYet, array, random_numbers, same
+from mnist_helpers.exercises.comparing import array, random_numbers, same
+from mnist_helpers.exercises.core import Chapter
+from mnist_helpers.exercises.judging import NotYet
 from mnist_helpers.onnx_file import InferenceSession, open_session
 
 exercises = Chapter("chapter_09")

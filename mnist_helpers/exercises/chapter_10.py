@@ -4,7 +4,9 @@ import numpy as np
 from scipy import ndimage
 
 from mnist_helpers._support.translation import say
-from mnist_helpers.exercises.core import Chapter, NotYet, array, same
+from mnist_helpers.exercises.comparing import array, same
+from mnist_helpers.exercises.core import Chapter
+from mnist_helpers.exercises.judging import NotYet
 
 exercises = Chapter("chapter_10")
 

@@ -29,7 +29,7 @@ import torch
 
 from mnist_helpers._support.translation import say
 
-State = tuple[str, str]  # a state and its reason, as `core.verdict` returns them
+State = tuple[str, str]  # a state and its reason, as `judging.verdict` returns them
 MAX_PRINTED = 10_000  # characters of a student's own output that are shown
 MAX_MEMORY = 4 * 1024**3  # bytes that a check may take on top of what the notebook has
 GRACE = 1  # seconds after the time limit, for a function that ignores the alarm

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_helpers.exercises import core
-from mnist_helpers.exercises.core import CORRECT, verdict
+from mnist_helpers.exercises import comparing, judging
+from mnist_helpers.exercises.judging import CORRECT, verdict
 
 CHAPTERS = sorted(path.stem for path in Path(__file__).parent.glob("chapter_*.py"))
 OPERATORS = {
@@ -80,9 +80,9 @@ def mutants(exercise):
 def behaviour(probe, function):
     """What the function gives on the probe's inputs, as arrays, or the kind of its error."""
     try:
-        with core.time_limit(1):
-            return [core.array(value) for value in probe(function)]
-    except (Exception, core.TooSlow) as error:
+        with judging.time_limit(1):
+            return [comparing.array(value) for value in probe(function)]
+    except (Exception, judging.TooSlow) as error:
         return type(error)
 
 

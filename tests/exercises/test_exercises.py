@@ -14,15 +14,13 @@ import sys
 import time
 
 import nbformat
-import numpy as np
 import pytest
-import torch
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.paths import NOTEBOOKS
-from mnist_helpers.exercises import core, isolation, progress_file
-from mnist_helpers.exercises.core import CORRECT, NOT_ATTEMPTED, NOT_YET, Exercise, verdict
-from mnist_helpers.network import Net
+from mnist_helpers.exercises import isolation, judging, progress_file
+from mnist_helpers.exercises.core import Card, Chapter, Exercise
+from mnist_helpers.exercises.judging import CORRECT, NOT_ATTEMPTED, NOT_YET, verdict
 from tests.exercises.mutants import CHAPTERS, examine
 
 TABLES = {name: importlib.import_module(f"tests.exercises.{name}") for name in CHAPTERS}
@@ -180,8 +178,8 @@ def endless(*_):
 
 @every_exercise
 def test_a_function_that_never_returns_is_stopped(exercise, monkeypatch):
-    limit = core.time_limit
-    monkeypatch.setattr(core, "time_limit", lambda seconds: limit(0.1))
+    limit = judging.time_limit
+    monkeypatch.setattr(judging, "time_limit", lambda seconds: limit(0.1))
     assert "did not return within" in exercise.check(endless).text
 
 
@@ -236,7 +234,7 @@ def test_progress_is_kept_between_sessions(progress):
     exercises.count_class.check(exercises.count_class.run_solution)
     exercises.one_hot.check(lambda labels: labels)
     exercises.batches.check(lambda *_: ...)  # the stub
-    later = core.Chapter("chapter_01")
+    later = Chapter("chapter_01")
     for exercise in exercises:
         later.add(*exercise.hint_texts)(exercise.run_solution)
     assert [line[0] for line in later.progress().code.splitlines()] == list("✓✗○○○○○○")
@@ -270,19 +268,6 @@ def test_progress_that_cannot_be_saved_is_told_beside_the_verdict(progress, monk
     assert card.headline == CORRECT and "Your progress was not saved" in card.text
 
 
-def test_the_clock_starts_after_slow_imports(monkeypatch):
-    order = []
-    monkeypatch.setattr(core, "finish_lazy_imports", lambda: order.append("imports"))
-    monkeypatch.setattr(core, "time_limit", lambda seconds: order.append("clock") or contextlib.nullcontext())
-    verdict(lambda ask: ask(1), lambda number: number)
-    assert order == ["imports", "clock"]
-
-
-def test_a_function_that_switches_gradients_off_does_not_do_so_for_the_rest_of_the_notebook():
-    verdict(lambda ask: ask(False), torch.set_grad_enabled)
-    assert torch.is_grad_enabled()
-
-
 @pytest.mark.parametrize("kind", TABLES["chapter_01"].HARDLY_SHUFFLED)
 def test_what_is_hardly_shuffled_is_refused_in_chapter_01(kind):
     answer = TABLES["chapter_01"].order_by(TABLES["chapter_01"].HARDLY_SHUFFLED[kind])
@@ -294,25 +279,6 @@ def test_an_easy_slip_is_understood_or_told(exercise=TABLES["chapter_01"].exerci
     assert copy.copy(exercise).hints().headline.startswith("hint 1")
     with pytest.raises(CourseError, match="an exercise has no solve; use exercises.one_hot.check"):
         exercise.solve()
-
-
-@pytest.mark.parametrize(
-    "got, expected, options, said",
-    [
-        (3, 6, {}, "6 was expected, but your function returned 3."),
-        (3, 6, {"given": "the number 3"}, "For the number 3, 6 was expected, but your function returned 3."),
-        (3, 6, {"otherwise": "Too small."}, "Too small. 6 was expected, but your function returned 3."),
-        (np.eye(4), np.zeros((4, 4)), {}, "0 was expected at index [0, 0], but your function returned 1 there."),
-        ([1, 2], [1, 2, 3], {}, "your answer has the shape [2], but the shape [3] was expected."),
-        ([1, 2], 3, {}, "your answer has the shape [2], but a single number was expected."),
-        (3, [1, 2], {}, "your answer is a single number, but the shape [2] was expected."),
-        ([60_000, 28], [600, 28], {}, "[600, 28] was expected, but your function returned [60000, 28]."),
-        ([0.5, 28], [600, 28], {}, "[600, 28] was expected, but your function returned [ 0.5, 28. ]."),
-    ],
-)
-def test_a_wrong_value_is_shown_beside_the_expected_one(got, expected, options, said):
-    with pytest.raises(core.NotYet, match=re.escape(said)):
-        core.same(got, expected, **options)
 
 
 def test_progress_shows_the_three_states(progress):
@@ -328,52 +294,9 @@ def test_progress_shows_the_three_states(progress):
 
 
 def test_a_card_shows_what_a_student_wrote_as_text():
-    card = core.Card(NOT_YET, "<b>x</b>", code="a < b")
+    card = Card(NOT_YET, "<b>x</b>", code="a < b")
     assert "<b>x</b>" not in card._repr_html_() and "a &lt; b" in card._repr_html_()
     assert repr(card) == "✗ not yet: <b>x</b>\na < b"
-
-
-def test_the_students_line_is_named():
-    source = "def answer(*_):\n    number = 0\n    return 1 // number\n"
-    names = {}
-    core.linecache.cache["<cell>"] = (len(source), None, source.splitlines(True), "<cell>")
-    exec(compile(source, "<cell>", "exec"), names)
-    state, reason = verdict(lambda ask: ask(1), names["answer"])
-    assert reason.endswith("in line 3 of its cell: return 1 // number")
-
-
-def test_braces_in_the_students_line_are_shown():
-    line = "return {d: sum(labels[n] == d for n in range(7)) for d in range(10)}[digit]"
-    source = f"def count_class(labels, digit):\n    {line}\n"
-    names = {}
-    core.linecache.cache["<cell>"] = (len(source), None, source.splitlines(True), "<cell>")
-    exec(compile(source, "<cell>", "exec"), names)
-    _, reason = verdict(TABLES["chapter_01"].exercises.count_class.run_checker, names["count_class"])
-    assert reason.startswith("For the labels [3, 1, 3, 0] and the digit 9, the answer is 0. Your function stopped with")
-    assert reason.endswith(f"in line 2 of its cell: {line}")
-
-
-def test_a_line_of_the_course_is_not_taken_for_the_students():
-    state, reason = verdict(lambda ask: ask(1), lambda number: Net()(torch.zeros(2, 28, 28)))
-    assert reason.startswith("your function stopped with CourseError")
-    assert "check_batch" not in reason and "raise" not in reason
-
-
-def test_the_students_objects_are_not_changed():
-    def checker(ask):
-        ask(numbers)
-
-    numbers = [1, 2, 3]
-    verdict(checker, lambda given: given.clear() or 1)
-    assert numbers == [1, 2, 3]
-
-
-def test_an_interrupt_by_the_user_is_not_taken_for_a_wrong_answer():
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        verdict(lambda ask: ask(), interrupted)
 
 
 @pytest.mark.integration

@@ -10,7 +10,7 @@ import warnings
 import pytest
 
 from mnist_helpers.exercises import isolation
-from mnist_helpers.exercises.core import CORRECT, verdict
+from mnist_helpers.exercises.judging import CORRECT, verdict
 from tests.exercises.mutants import CHAPTERS
 
 LONGEST = 25  # words of a piece of code

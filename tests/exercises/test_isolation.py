@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 import torch
 
-from mnist_helpers.exercises import core, isolation
-from mnist_helpers.exercises.core import CORRECT, NOT_YET, verdict
+from mnist_helpers.exercises import comparing, isolation, judging
+from mnist_helpers.exercises.judging import CORRECT, NOT_YET, verdict
 
 forked = pytest.mark.skipif(not isolation.can_fork(), reason="a check runs in the notebook's own process here")
 
 
 def check(answer, seconds=20.0):
-    return verdict(lambda ask: core.same(ask(3), 6), answer, seconds)
+    return verdict(lambda ask: comparing.same(ask(3), 6), answer, seconds)
 
 
 def deaf(number):
@@ -116,8 +116,8 @@ def test_where_torch_has_no_gradients_in_a_copy_the_check_runs_here():
 
 BEFORE_AN_EXPORT = """
 import os, torch
-from mnist_helpers.exercises import core
-core.finish_lazy_imports()
+from mnist_helpers.exercises import judging
+judging.finish_lazy_imports()
 torch.export.export(torch.nn.Linear(2, 2), (torch.ones(1, 2),))
 torch.zeros(1, requires_grad=True).backward()
 copy = os.fork()
@@ -191,7 +191,7 @@ def test_a_message_of_any_length_is_cut(either):
         raise ValueError("x" * 10**7)
 
     reason = check(talkative)[1]
-    assert reason.startswith("your function stopped with ValueError: xxx") and len(reason) <= core.MAX_REASON + 10
+    assert reason.startswith("your function stopped with ValueError: xxx") and len(reason) <= judging.MAX_REASON + 10
 
 
 def test_an_error_in_python_s_own_library_is_told_with_the_line_of_the_answer(either):
@@ -207,8 +207,8 @@ def test_data_are_loaded_before_the_clock_starts_and_stay_loaded(either):
         times.append(count)
         return count
 
-    names = {"core": core, "digits": digits}
-    exec("def checker(ask):\n    core.same(ask(digits()), 6)", names)
+    names = {"comparing": comparing, "digits": digits}
+    exec("def checker(ask):\n    comparing.same(ask(digits()), 6)", names)
     for _ in range(3):
         assert verdict(names["checker"], lambda number: 2 * number)[0] == CORRECT
     assert times == [3]

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from mnist_helpers.exercises import core, time_limits
+from mnist_helpers.exercises import comparing, judging, time_limits
 from mnist_helpers.exercises.time_limits import TooSlow, _Alarm, _Interrupts, time_limit
 
 HAS_ALARM = hasattr(signal, "setitimer")
@@ -82,7 +82,7 @@ def test_a_right_answer_at_the_last_moment_is_judged_correct(monkeypatch):
         return real(which, seconds, interval)
 
     monkeypatch.setattr(time_limits.signal, "setitimer", late)
-    assert core.judge(lambda ask: core.same(ask(1), 2), lambda number: 2) == (core.CORRECT, "")
+    assert judging.judge(lambda ask: comparing.same(ask(1), 2), lambda number: 2) == (judging.CORRECT, "")
 
 
 @both

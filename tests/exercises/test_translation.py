@@ -11,7 +11,7 @@ import pytest
 from mnist_helpers import CourseError
 from mnist_helpers._support import translation
 from mnist_helpers._support.paths import PACKAGE
-from mnist_helpers.exercises import core, isolation, progress_file
+from mnist_helpers.exercises import core, isolation, judging, progress_file
 from tests.exercises.mutants import CHAPTERS
 from tests.support.brackets import LANGUAGE, english, install
 
@@ -35,7 +35,7 @@ def in_brackets(folder, monkeypatch, tmp_path):
     monkeypatch.setattr(translation, "LOCALE", folder)
     monkeypatch.setenv("MNIST_COURSE_LANGUAGE", LANGUAGE)
     monkeypatch.setattr(isolation, "can_fork", lambda: False)
-    monkeypatch.setattr(core, "MAX_REASON", 100_000)
+    monkeypatch.setattr(judging, "MAX_REASON", 100_000)
     monkeypatch.setattr(progress_file, "PROGRESS", tmp_path / "progress.json")
     translation.translations.cache_clear()
     yield
@@ -70,9 +70,9 @@ def test_the_words_of_a_verdict_come_from_the_catalogue():
     exercise = copy.deepcopy(TABLES["chapter_01"].exercises.one_hot)
     card = exercise.check(exercise.run_solution)
     assert (
-        card.headline == core.CORRECT
+        card.headline == judging.CORRECT
         and repr(card) == "⟦✓ correct⟧"
-        and core.COLOURS[core.CORRECT] in card._repr_html_()
+        and core.COLOURS[judging.CORRECT] in card._repr_html_()
     )
     assert english("⟦✗ not yet⟧: Not in brackets") == ["Not in brackets"]
 

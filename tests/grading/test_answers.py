@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mnist_helpers.exercises import isolation
-from mnist_helpers.exercises.core import CORRECT, verdict
+from mnist_helpers.exercises.judging import CORRECT, verdict
 from tests.exercises.mutants import CHAPTERS, mutants
 
 pytestmark = [

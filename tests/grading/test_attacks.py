@@ -6,7 +6,7 @@ from hashlib import sha256
 import pytest
 
 from mnist_helpers._support.paths import COURSE, PACKAGE
-from mnist_helpers.exercises.core import CORRECT
+from mnist_helpers.exercises.judging import CORRECT
 from tests.grading.attacks import ATTACKS
 
 pytestmark = [

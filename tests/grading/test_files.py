@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mnist_helpers._support.paths import COURSE
-from mnist_helpers.exercises.core import CORRECT, NOT_YET, NotYet
+from mnist_helpers.exercises.judging import CORRECT, NOT_YET, NotYet
 
 pytestmark = [
     pytest.mark.integration,

@@ -14,7 +14,7 @@ from grading.report import Row
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.paths import COURSE
-from mnist_helpers.exercises.core import CORRECT, NOT_YET
+from mnist_helpers.exercises.judging import CORRECT, NOT_YET
 from tests.support.submitted import RIGHT, notebook, put
 
 needs_fork = pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="grading needs fork")

@@ -15,7 +15,8 @@ import pytest
 
 from mnist_helpers import CourseError, restore
 from mnist_helpers._support.paths import COURSE as ROOT
-from mnist_helpers.exercises.core import CORRECT, Card
+from mnist_helpers.exercises.core import Card
+from mnist_helpers.exercises.judging import CORRECT
 from tests.exercises.mutants import CHAPTERS
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -128,17 +129,17 @@ def test_answers_of_one_chapter_keep_those_of_the_others(tmp_path, monkeypatch):
 
 JUDGE = """
 import importlib
-from mnist_helpers.exercises import core, isolation
+from mnist_helpers.exercises import isolation, judging
 from tests.exercises import {chapter} as table
 isolation.can_fork = lambda: False  # a copy of the process for each of these checks would take minutes
-assert core.__file__.startswith({folder!r}), core.__file__
+assert judging.__file__.startswith({folder!r}), judging.__file__
 for exercise in importlib.import_module("mnist_helpers.exercises.{chapter}").exercises:
     assert "Your instructor has the solution" in exercise.solution().code
-    assert exercise.check(lambda *arguments: ...).headline == core.NOT_ATTEMPTED
+    assert exercise.check(lambda *arguments: ...).headline == judging.NOT_ATTEMPTED
     # One answer of each kind: the others are judged where the solutions are, by tests/exercises
     for answer, verdict in [
-        (table.RIGHT[exercise.name][0], core.CORRECT),
-        (next(iter(table.WRONG[exercise.name].values())), core.NOT_YET),
+        (table.RIGHT[exercise.name][0], judging.CORRECT),
+        (next(iter(table.WRONG[exercise.name].values())), judging.NOT_YET),
     ]:
         card = exercise.check(answer)
         assert card.headline == verdict, (exercise.name, card)

@@ -12,7 +12,6 @@ TESTS = COURSE / "tests"
 TESTED_ELSEWHERE = {
     "paths": "constants only; every other test uses them",
     "train": "the entry of the command: unit/trainer/test_cli.py starts it",
-    "core": "exercises/test_exercises.py",
     "torch_files": "test_checkpoints.py and trainer/test_resume.py",
 }
 

@@ -23,7 +23,7 @@ from PIL import Image
 from mnist_helpers import CourseError, checkpoints, data, drawing, export, predict
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.exercises import isolation
-from mnist_helpers.exercises.core import CORRECT, NOT_ATTEMPTED, NOT_YET, verdict
+from mnist_helpers.exercises.judging import CORRECT, NOT_ATTEMPTED, NOT_YET, verdict
 from mnist_helpers.network import Net
 from mnist_helpers.recipes import Recipe
 from mnist_helpers.trainer import cli as train

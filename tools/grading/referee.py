@@ -22,8 +22,8 @@ from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 from grading import peers, submissions, wire
 from mnist_helpers import CourseError
 from mnist_helpers._support.paths import COURSE, PACKAGE
-from mnist_helpers.exercises import core
-from mnist_helpers.exercises.core import NOT_YET
+from mnist_helpers.exercises import comparing, judging
+from mnist_helpers.exercises.judging import NOT_YET
 
 ROOM = Path(__file__).parent
 SLOWER = 2  # the time limit of an exercise is multiplied by this: calls cross two processes, and the machine is busy
@@ -61,11 +61,11 @@ class Referee(peers.Peer):
         cells.append([answer.exercise, answer.cells[answer.exercise]])
         imports = list(submissions.course_imports(answer.chapter))
         if problem := self._requested("load", imports, cells, answer.exercise):
-            raise core.NotYet(str(problem))
+            raise judging.NotYet(str(problem))
 
     def __call__(self, *arguments):
-        """Return what the student's function returns. Raises NotYet if it fails, as `core` would."""
-        references = [place for place, value in enumerate(arguments) if isinstance(value, core.PassedByReference)]
+        """Return what the student's function returns. Raises NotYet if it fails, as `judging` would."""
+        references = [place for place, value in enumerate(arguments) if isinstance(value, comparing.PassedByReference)]
         watched = is_in_torch_dispatch_mode()
         random_state, self.asked = None if self.asked else torch.get_rng_state(), True  # some checkers set a seed
         found = self._requested("ask", list(arguments), references, watched, random_state)
@@ -73,12 +73,12 @@ class Referee(peers.Peer):
             kind, value, (enabled, changed, states, files, convolved) = found
             self._follow(arguments, references, changed, states, files)
         except (LookupError, ValueError, TypeError, AttributeError, RuntimeError):
-            raise core.NotYet(NO_ANSWER) from None
+            raise judging.NotYet(NO_ANSWER) from None
         torch.set_grad_enabled(bool(enabled))
         if watched and convolved:
             F.conv2d(torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 1, 1))  # for the checker's own watch
         if kind != "value":
-            raise core.NotYet(str(value))
+            raise judging.NotYet(str(value))
         return value
 
     def _requested(self, operation: str, *values):
@@ -86,13 +86,13 @@ class Referee(peers.Peer):
         try:
             return self.request(operation, *values)
         except peers.OtherSide as error:
-            raise core.NotYet(f"what your function returned could not be sent: {peers.told(error)}") from None
+            raise judging.NotYet(f"what your function returned could not be sent: {peers.told(error)}") from None
         except (EOFError, ConnectionError):
-            raise core.NotYet(ENDED) from None
+            raise judging.NotYet(ENDED) from None
         except wire.CannotSend as error:
-            raise core.NotYet(f"this exercise cannot be graded here ({error}): look at it by hand.") from None
+            raise judging.NotYet(f"this exercise cannot be graded here ({error}): look at it by hand.") from None
         except (wire.WireError, LookupError, ValueError, TypeError, AttributeError):
-            raise core.NotYet(NO_ANSWER) from None
+            raise judging.NotYet(NO_ANSWER) from None
 
     def _follow(self, arguments, references, changed, states, files) -> None:
         """Do here what the function did there to tensors, networks and files that the checker looks at."""
@@ -115,7 +115,7 @@ def judged(answer: Answer, stream: socket.socket, seconds: float) -> tuple[str, 
         referee.load(answer)
         exercise.run_checker(ask)
 
-    return core.judge(check, referee, seconds)
+    return judging.judge(check, referee, seconds)
 
 
 class Court:
@@ -124,7 +124,7 @@ class Court:
     def __init__(self, chapters: list[str]):
         self.chapters, self.walls = chapters, dict[str, bool]()
         torch.set_num_threads(1)  # a process with torch's threads cannot be forked
-        core.finish_lazy_imports()
+        judging.finish_lazy_imports()
 
     def __enter__(self) -> "Court":
         self.folder = tempfile.TemporaryDirectory(prefix="grading-")
@@ -210,7 +210,7 @@ class Court:
 
     def _begin(self, answer: Answer) -> "Case":
         exercise = getattr(submissions.exercises_of(answer.chapter), answer.exercise)
-        core.fill_caches(exercise.run_checker)
+        judging.fill_caches(exercise.run_checker)
         stream, sandbox = self._sandboxed()
         receiver, sender = os.pipe()
         seconds = SLOWER * exercise.seconds

@@ -11,7 +11,7 @@ from pathlib import Path
 from grading import submissions
 from grading.likeness import Pair
 from mnist_helpers._support.translation import say
-from mnist_helpers.exercises.core import CORRECT
+from mnist_helpers.exercises.judging import CORRECT
 
 STYLE = """
 body { font: 16px/1.5 sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem; color: #222 }

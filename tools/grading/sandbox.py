@@ -93,7 +93,10 @@ def small_file(path: Path) -> bool:
 
 
 def described(error: BaseException) -> str:
-    """Return the type and message of the error, and the last line of the student's code, as `core._describe` does."""
+    """Return the type and message of the error, and the last line of the student's code.
+
+    `judging.describe_error` does the same outside the sandbox.
+    """
     try:
         words = str(error).splitlines()[:1]
     except Exception:
