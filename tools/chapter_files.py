@@ -1,7 +1,7 @@
 """Write each chapter as one file that needs nothing else, from the stored outputs of the notebooks:
 
     python tools/chapter_files.py lms      # lms/: pages to upload to Moodle, Canvas and the like
-    python tools/chapter_files.py slides   # slides/: one step a slide, answers hidden until the next key
+    python tools/chapter_files.py slides   # slides/: for a projector, answers hidden until the next key
 
 No notebook is run. Older files are replaced only if all new ones could be written.
 """

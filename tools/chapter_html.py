@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from xml.etree import ElementTree
 
 import jinja2
 import predictions
@@ -22,9 +23,11 @@ from steps import Step, steps
 from mnist_helpers._support.paths import COURSE as ROOT
 
 TEMPLATES = Path(__file__).with_name("templates")
-ANSWERS_SCRIPT = ROOT / "docs" / "_static" / "answers.js"
-COLOURS = HtmlFormatter(style="a11y-high-contrast-light").get_style_defs(".highlight")
-NARROW, WIDE = 56, 2.2  # characters of a line beside a result; width of a figure by its height
+STATIC = ROOT / "docs" / "_static"  # of the site
+LIGHT, DARK = (HtmlFormatter(style=f"a11y-high-contrast-{mode}") for mode in ("light", "dark"))
+COLOURS = f"{LIGHT.get_style_defs('.highlight')}\n@media screen {{\n{DARK.get_style_defs('html.dark .highlight')}\n}}"
+UPRIGHT = 1.3  # a figure that is less wide, by its height, has its text beside it
+BLANK = re.compile(r"\n\n+")  # between the paragraphs of code or output: there, a slide may end
 highlight = Highlight2HTML(pygments_lexer="ipython3")
 
 
@@ -54,14 +57,13 @@ class Renderer(IPythonRenderer):
 
 @dataclass
 class Shown:
-    """A step as HTML, for the template. `layout` says how a slide arranges code and result."""
+    """A step as HTML, for the template. An answer has a part for each of its code cells."""
 
     name: str
-    layout: str
     lead: str
     code: str
     result: list[str]
-    answer: list[str]
+    answer: list[list[str]]
 
 
 def page(notebook: NotebookNode, folder: Path, library: Path, kind: str) -> str:
@@ -72,8 +74,9 @@ def page(notebook: NotebookNode, folder: Path, library: Path, kind: str) -> str:
     renderer = Renderer(folder)
     shown = [show(step, renderer) for step in steps(notebook)]
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), trim_blocks=True, lstrip_blocks=True)
-    style = "\n".join([*(read(f"{name}.css") for name in ("page", kind)), COLOURS])
-    script = read("slides.js") if kind == "slides" else ANSWERS_SCRIPT.read_text(encoding="utf-8")
+    paper = f"@media print {{\n{read('paper.css', STATIC)}}}"
+    style = "\n".join([COLOURS, paper, read("page.css"), read(f"{kind}.css")])
+    script = read("slides.js") if kind == "slides" else read("answers.js", STATIC)
     title = re.sub(r"^# ", "", notebook.cells[0].source.partition("\n")[0])
     html = environment.get_template("page.html.j2").render(
         title=title,
@@ -88,55 +91,66 @@ def page(notebook: NotebookNode, folder: Path, library: Path, kind: str) -> str:
     return re.sub(r"<!--formula (\d+)-->", lambda mark: formulas[int(mark[1])], html)
 
 
-def read(name: str) -> str:
-    """Return the text of one of the templates' files."""
-    return (TEMPLATES / name).read_text(encoding="utf-8")
+def read(name: str, folder: Path = TEMPLATES) -> str:
+    """Return the text of a stylesheet or a script."""
+    return (folder / name).read_text(encoding="utf-8")
 
 
 def show(step: Step, renderer: Renderer) -> Shown:
     """Return a step as HTML."""
     markdown = MarkdownWithMath(renderer=renderer).render
-    write: dict[str, Callable] = {"text": markdown, "code": highlight, "outputs": outputs}
+    write: dict[str, Callable] = {"text": markdown, "code": listing, "outputs": outputs}
     lead, code = (write[kind](source) if source else "" for kind, source in [("text", step.lead), ("code", step.code)])
-    result, answer = ([write[kind](part) for kind, part in parts] for parts in (step.result, step.answer))
-    return Shown(step.name, layout(step), lead, code, [html for html in result if html], answer)
+    result = [write[kind](source) for kind, source in step.result]
+    answer: list[list[str]] = [[]]
+    for kind, source in step.answer:
+        if kind == "code":
+            answer.append([])
+        answer[-1].append(write[kind](source))
+    return Shown(step.name, lead, code, result, [part for part in answer if any(part)])
 
 
-def layout(step: Step) -> str:
-    """Return how a slide shows a step: `alone` (text), `beside` (code beside result), `below`, or `wide` (a figure)."""
-    if not step.code:
-        return "alone"
-    cells = [part for _, part in step.result + step.answer if isinstance(part, NotebookNode)]
-    shown = [output.get("data", {}) for cell in cells for output in cell.outputs]
-    sizes = [png_size(data["image/png"]) for data in shown if "image/png" in data]
-    if any(width > WIDE * height for width, height in sizes):
-        return "wide"
-    narrow = max(map(len, step.code.splitlines())) <= NARROW and not (step.result and step.answer)
-    return "beside" if narrow else "below"
+def listing(source: str) -> str:
+    """Return code as HTML, with a block for each paragraph. (No tag of the highlighter spans two lines.)"""
+    return BLANK.sub("\n</pre><pre>", highlight(source))
 
 
 def outputs(cell: NotebookNode) -> str:
     """Return what a code cell shows, as HTML."""
     alt = alt_text(cell) or ""
-    return "\n".join(f'<div class="output">{output_html(output, alt)}</div>' for output in cell.outputs)
+    written = [output_html(output, alt) for output in cell.outputs]
+    return "\n".join(f'<div class="output">{html}</div>' for html in written if html)
 
 
 def output_html(output: NotebookNode, alt: str) -> str:
     """Return one output as HTML; of several forms the richest."""
     data = output.get("data", {})
     if "image/png" in data:
-        width, height = png_size(data["image/png"])
-        source = f"data:image/png;base64,{data['image/png'].strip()}"
-        return f'<img alt="{escape(alt)}" width="{width}" height="{height}" src="{source}">'
+        return image(alt, png_size(data["image/png"]), f"data:image/png;base64,{data['image/png'].strip()}")
     if "image/svg+xml" in data:
         drawing = base64.b64encode(data["image/svg+xml"].encode()).decode()
-        return f'<img alt="{escape(alt)}" src="data:image/svg+xml;base64,{drawing}">'
+        return image(alt, svg_size(data["image/svg+xml"]), f"data:image/svg+xml;base64,{drawing}")
     if "text/html" in data:
         return data["text/html"]
-    return f"<pre>{ansi2html(output.get('text') or data.get('text/plain', ''))}</pre>"
+    text = output.get("text") or data.get("text/plain", "")
+    return "".join(f"<pre>{ansi2html(part)}</pre>" for part in BLANK.split(text.strip("\n")))
+
+
+def image(alt: str, size: tuple[int, int], source: str) -> str:
+    """Return a figure as HTML, from its width and height in pixels and its data."""
+    width, height = size
+    kind = ' class="upright"' if width < UPRIGHT * height else ""
+    shape = f'width="{width}" height="{height}" style="--ratio: {width / height:.3f}"'
+    return f'<img{kind} alt="{escape(alt)}" {shape} src="{source}">'
 
 
 def png_size(content: str) -> tuple[int, int]:
     """Return the width and height of a PNG picture in base64, from its header."""
     width, height = struct.unpack(">II", base64.b64decode(content[:32])[16:24])
     return width, height
+
+
+def svg_size(content: str) -> tuple[int, int]:
+    """Return the width and height of a drawing that states them in pixels, as Netron's does."""
+    stated = ElementTree.fromstring(content).attrib
+    return int(stated["width"]), int(stated["height"])

@@ -45,10 +45,15 @@ def steps(notebook: NotebookNode) -> list[Step]:
         elif is_answer(cell):
             found[-1].answer.append(("text", cell.source))
         else:
-            reads = before is not None and before.cell_type == "code" and not is_answer(before)
+            reads = before is not None and shows_output(before)
             leads = after is not None and after.cell_type == "code"
             add_text(found, cell, reads, leads)
     return found
+
+
+def shows_output(cell: NotebookNode) -> bool:
+    """Return whether a cell shows an output in sight, which a text below it may read."""
+    return cell.cell_type == "code" and not is_answer(cell) and not cell.id.startswith(NO_OUTPUT)
 
 
 def add_text(found: list[Step], cell: NotebookNode, reads: bool, leads: bool) -> None:

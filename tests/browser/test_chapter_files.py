@@ -1,5 +1,7 @@
 """Chapters as single files, opened from the disk without a network: pages for a learning platform, and slides."""
 
+import re
+
 import chapter_files
 import pytest
 
@@ -18,6 +20,12 @@ AT = """() => [...document.querySelectorAll("section")].findIndex((slide) => {
     return box.top < innerHeight / 3 && box.bottom > innerHeight / 3;
 })"""
 
+TOO_LONG = """() => [...document.querySelectorAll("section")]
+    .filter((slide) => slide.scrollHeight > innerHeight || slide.scrollWidth > innerWidth).map((slide) => slide.id)"""
+SMALLEST = """(selector) => Math.min(...[...document.querySelectorAll(selector)]
+    .map((element) => parseFloat(getComputedStyle(element).fontSize)))"""
+LONG = ["04_training", "05_predictions"]  # with the longest outputs
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -35,7 +43,7 @@ def folder(tmp_path_factory):
 def test_a_file_works_alone_on_screens_and_on_paper(kind, name, folder, browser):
     with Visit(browser, folder, offline=True) as visit:
         page = visit.open(f"{kind}/{name}.html", wait_until="load")
-        assert page.evaluate(HIDDEN)
+        assert kind == "slides" or page.evaluate(HIDDEN)  # slides may have all answers on slides of their own
         page.emulate_media(media="print")
         page.wait_for_function("matchMedia('print').matches")
         assert page.evaluate(HIDDEN) == [] and page.evaluate(CUT_OFF) == []
@@ -48,9 +56,10 @@ def test_a_file_works_alone_on_screens_and_on_paper(kind, name, folder, browser)
         assert visit.troubles == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("file", ["lms/06_experiments", "slides/03_gradients"])
-def test_a_file_is_accessible(file, folder, browser):
-    with Visit(browser, folder, offline=True) as visit:
+def test_a_file_is_accessible(file, scheme, folder, browser):
+    with Visit(browser, folder, offline=True, color_scheme=scheme) as visit:
         visit.open(f"{file}.html", wait_until="load").evaluate(OPEN_ANSWERS)
         assert visit.axe_findings() == []
 
@@ -89,6 +98,32 @@ def test_keys_lead_through_all_slides_and_show_each_answer_before_the_next_slide
     assert slides.evaluate(AT) == count - 1
     slides.keyboard.press("ArrowLeft")
     assert slides.evaluate(AT) == count - 2
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_no_slide_scrolls_and_all_letters_are_large(name, folder, browser):
+    with Visit(browser, folder, offline=True, viewport={"width": 1280, "height": 720}) as visit:
+        page = visit.open(f"slides/{name}.html", wait_until="load")
+        page.evaluate(OPEN_ANSWERS)
+        assert page.evaluate(TOO_LONG) == []
+        assert page.evaluate(SMALLEST, ".part :is(p, li)") >= 24 and page.evaluate(SMALLEST, "pre, td") >= 16
+        for width, height in [(1920, 1080), (1024, 768), (1366, 600)]:
+            page.set_viewport_size({"width": width, "height": height})
+            assert page.evaluate(TOO_LONG) == []
+
+
+def test_print_has_one_slide_a_page(folder, browser):
+    with Visit(browser, folder, offline=True) as visit:
+        page = visit.open("slides/05_predictions.html", wait_until="load")
+        printed = page.pdf(prefer_css_page_size=True)
+        assert len(re.findall(rb"/Type\s*/Page\b", printed)) == page.locator("section").count()
+
+
+def test_one_key_makes_the_slides_dark_and_the_address_has_their_number(slides):
+    slides.keyboard.press("d")
+    assert slides.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 25, 30)"
+    slides.keyboard.press("ArrowRight")
+    assert slides.url.endswith("#2")
 
 
 def test_a_swipe_turns_the_slide_and_the_address_keeps_the_place(slides):

@@ -70,6 +70,11 @@ def test_what_an_exercise_printed_is_left_out():
     assert found == [("**1.** Count.", "def count(): ...", [], [])]
 
 
+def test_a_text_after_an_exercise_reads_nothing():
+    found = divided(code("...", "exercise-one"), text("**2.** Two zeros:\n\nAdd."), code("...", "exercise-two"))
+    assert [(lead, result) for lead, _, result, _ in found] == [("", []), ("**2.** Two zeros:\n\nAdd.", [])]
+
+
 def test_only_the_text_is_hidden_where_the_cell_is_there_to_try_it_out():
     found = divided(text("**Predict:** which?"), code("Pad()", "pad"), text("Both.", **REVEAL))
     assert found == [("**Predict:** which?", "Pad()", ["pad"], ["Both."])]
