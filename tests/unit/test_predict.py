@@ -72,6 +72,14 @@ def test_command_needs_no_torch():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("options", [["--help"], ["--threshold", "2", "a.png"], ["missing.png"]])
+def test_help_and_refusals_come_before_the_slowest_import(options):
+    code = "import atexit, sys; from mnist_helpers import predict; "
+    code += "atexit.register(lambda: print('scipy.ndimage' in sys.modules)); predict.main()"
+    done = subprocess.run([sys.executable, "-c", code, *options], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "False", done.stderr
+
+
 def test_function_reads_files_and_folders_in_order(folder):
     found = read_digits([folder, folder / "seven.PNG"])
     assert [answer.digit for answer in found] == [1, 7, 7]
