@@ -203,7 +203,7 @@ def test_another_python_fails(found, fits, monkeypatch, capsys):
     monkeypatch.setattr(sys, "version_info", found)
     assert (checks.check_python().level == "pass") == fits
     if not fits:
-        assert "PYTHON=python3.11" in only([checks.check_python()], "fail", "python", "3.11 to 3.14")
+        assert only([checks.check_python()], "fail", "python", "3.11 to 3.14") == remedies.USE_PYTHON_3_11
         assert command_line.main(["--json"]) == 1
         assert len(json.loads(capsys.readouterr().out)["findings"]) == 1
 
@@ -246,11 +246,13 @@ def test_a_damaged_pyproject_fails(damage, course):
     assert "checkout" in only(checks.check_packages(), "fail", "packages", "cannot be read")
 
 
-def test_installing_starts_with_the_environment_of_the_course(course):
-    activate = write(course / ".venv" / "bin" / "activate")
-    assert remedies.install_course() == shlex.join(["source", str(activate)])
+@pytest.mark.parametrize("windows, folder, words", [(False, "bin", ["source"]), (True, "Scripts", [])])
+def test_installing_starts_with_the_environment_of_the_course(windows, folder, words, course, monkeypatch):
+    monkeypatch.setattr(remedies, "WINDOWS", windows)
+    activate = write(course / ".venv" / folder / "activate")
+    assert remedies.install_course() == remedies.shell(*words, activate)
     activate.unlink()
-    assert str(course) in remedies.install_course() and "source" not in remedies.install_course()
+    assert str(course) in remedies.install_course() and "activate" not in remedies.install_course()
 
 
 # Files and folders
