@@ -181,9 +181,13 @@ def test_swapped_digits_are_noticed_and_rounding_is_not(images):
         (lambda n, c: c["before-count"].update(id="after-count"), "no cell before-count"),
         (lambda n, c: n.cells.append(new_markdown_cell("The end.", id="end")), "new cell end"),
         (lambda n, c: c["turned"].metadata.mystnb.image.update(alt=f"{ALT}."), "turned has another alt text"),
+        (lambda n, c: c["before-count"].update(source="Two of 60,001, `3` times."), "two 60000; now: two 60001)"),
+        (lambda n, c: c["before-count"].update(source="Three of 60,000."), "two 60000; now: three 60000)"),
+        (lambda n, c: c["before-count"].update(source="Two in 60\u202f000."), None),
     ],
 )
-def test_another_id_or_alt_text_is_noticed(small, change, finding):
+def test_another_id_alt_text_or_number_is_noticed(small, change, finding):
+    small[1]["before-count"].source = "Two of 60,000."
     listed = cell_ids.entries("small", small[0])
     change(*small)
     found = "\n".join(cell_ids.id_findings(listed, cell_ids.entries("small", small[0])))

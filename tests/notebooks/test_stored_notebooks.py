@@ -72,7 +72,7 @@ def test_taught_code_is_what_the_benchmark_of_speed_times(notebooks, definition)
     expect_none(notebook_checks.taught_code_findings(notebooks["08_speed"], definition, source))
 
 
-def test_cells_have_the_ids_and_the_figures_the_alt_texts_that_are_listed():
+def test_cells_have_the_ids_numbers_and_alt_texts_that_are_listed():
     listed = cell_ids.LIST.read_text(encoding="utf-8").splitlines()
     expect_none(cell_ids.id_findings(listed, cell_ids.all_entries()))
 
