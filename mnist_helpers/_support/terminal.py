@@ -45,17 +45,21 @@ def mute_c_libraries() -> Iterator[None]:
             os.close(kept)
 
 
+# Blanks over a progress line, and the cursor back: a console of Windows may show an escape code as it is
+WIPE = f"\r{' ' * 40}\r"
+
+
 def show_progress(done: int, total: int) -> None:
     """If stderr is a terminal and there is more than one thing to do, show a bar there, in place of the last one."""
     if total > 1 and _stderr_is_a_terminal():
         bar = "#" * (20 * done // total)
-        print(f"\r\x1b[K[{bar:20}] {done} of {total}", end="", file=sys.stderr, flush=True)
+        print(f"{WIPE}[{bar:20}] {done} of {total}", end="", file=sys.stderr, flush=True)
 
 
 def remove_progress() -> None:
     """Remove the bar, so that a line can be printed."""
     if _stderr_is_a_terminal():
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        print(WIPE, end="", file=sys.stderr, flush=True)
 
 
 def _stderr_is_a_terminal() -> bool:

@@ -23,7 +23,7 @@ from torchvision.datasets import MNIST
 from mnist_helpers._support import checksums
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.doctor import __main__ as command_line
-from mnist_helpers.doctor import checks, facts, probes, remedies
+from mnist_helpers.doctor import before_install, checks, facts, probes, remedies
 from mnist_helpers.doctor.checks import Finding
 from tests.support.links import make_link
 
@@ -129,6 +129,17 @@ def test_without_any_package_it_names_them_and_how_to_install_them(tmp_path):
     assert "constraints.txt" in command or command.startswith("source")
     only(findings, "fail", "kernel", "No module named 'jupyter_client'")
     assert report["facts"]["packages"]["torch"] is None and report["facts"]["course"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has the device /dev/full")
+@pytest.mark.parametrize("options", [[], ["--json"], ["--before-install"]])
+def test_an_output_that_takes_no_line_is_told_in_one_sentence(options, no_probes, course, monkeypatch, capsys):
+    monkeypatch.setattr(before_install, "problem", lambda: None)
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert command_line.main(options) == 1
+    said = capsys.readouterr().err
+    assert said == "the findings cannot be printed (No space left on device); free some disk space.\n"
 
 
 def test_python_3_9_can_read_it():

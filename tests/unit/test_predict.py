@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 
 from mnist_helpers import CourseError, data, drawing, predict, view
 from mnist_helpers._support.paths import COURSE as ROOT
+from mnist_helpers._support.terminal import WIPE
 from mnist_helpers.predict import MODEL, Reader, read_digits
 from tests.support.refusal import refused
 
@@ -392,7 +393,7 @@ def test_a_terminal_shows_how_far_a_folder_is_and_a_pipe_does_not(folder):
     assert done.returncode == 0 and done.stdout.count("\n") == 2 and "\x1b" not in done.stdout
     shown = os.read(ours, 10_000).decode()
     os.close(ours)
-    assert "0 of 2" in shown and "1 of 2" in shown and shown.endswith("\r\x1b[K")
+    assert "0 of 2" in shown and "1 of 2" in shown and shown.endswith(WIPE) and "\x1b" not in shown
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl+C to all processes of a console")
