@@ -239,10 +239,10 @@ def test_a_number_that_lies_on_its_side_is_refused(angle, number, reader):
         reader.read(number)
 
 
-@pytest.mark.parametrize("threshold", ["-0.1", "1.5", "nan", "much"])
+@pytest.mark.parametrize("threshold", ["-0.1", "1.5", "nan", "much", "0_1", "\N{ARABIC-INDIC DIGIT ZERO}"])
 def test_a_threshold_that_is_no_probability_is_refused(threshold, number):
     done = run(f"--threshold={threshold}", number)
-    assert done.returncode == 2 and done.stdout == "" and sentence(done.stderr)
+    assert done.returncode == 2 and done.stdout == "" and sentence(done.stderr) and "from 0 to 1" in done.stderr
 
 
 def test_a_threshold_in_the_file_that_is_no_probability_is_refused(tmp_path):
