@@ -13,7 +13,6 @@ CHAPTERS = {  # missing ones fail, new ones join
     *("08_speed", "09_deployment", "10_pictures"),
 }
 # Not among them: the model card, which is generated and compared with its sources, and the years of the licences
-PAGES = ["README", "CONTRIBUTING", "docs/index", "docs/draw", "docs/glossary", "docs/install", "docs/instructors"]
 NAMES = sorted(CHAPTERS | {path.stem for path in notebook_checks.FOLDER.glob("*.ipynb")})
 
 
@@ -83,7 +82,7 @@ def test_numbers_in_prose_are_shown_by_a_cell(notebooks, name):
     expect_none(prose_numbers.notebook_number_findings(name, notebooks[name], facts))
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", cell_ids.PAGES)
 def test_numbers_on_the_pages_are_shown_by_a_notebook(notebooks, page):
     text = (notebook_checks.ROOT / f"{page}.md").read_text(encoding="utf-8")
     values = set().union(*map(prose_numbers.shown, notebooks.values()))
@@ -92,7 +91,7 @@ def test_numbers_on_the_pages_are_shown_by_a_notebook(notebooks, page):
 
 def test_facts_name_their_source_and_an_existing_place(notebooks):
     for (name, value), source in prose_numbers.read_facts().items():
-        assert name in {*PAGES, *notebooks}, f"{value}: {name} does not exist"
+        assert name in {*cell_ids.PAGES, *notebooks}, f"{value}: {name} does not exist"
         assert len(source) >= 10, f"{value}: the source is missing"
 
 
