@@ -93,6 +93,8 @@ def _check_kind(path: Path, name: str) -> None:
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) == errno.EACCES:
             raise CourseError(f"{name} is in a folder that you may not open; copy the file to another one.") from None
+        if getattr(error, "errno", None) == errno.ELOOP:
+            raise CourseError(f"{name} is a link that leads back to itself; name the image file itself.") from None
         raise CourseError(f"{name} is not there, but an image file was expected; check the name.") from None
     if stat.S_ISDIR(kind):
         raise CourseError(f"{name} is a folder, but an image file was expected; name a file in it.")

@@ -27,6 +27,7 @@ from mnist_helpers._support.checksums import published_sha256
 from mnist_helpers._support.paths import MODELS
 from mnist_helpers._support.terminal import (
     Parser,
+    between,
     escape_control_characters,
     escape_unencodable,
     remove_progress,
@@ -36,6 +37,7 @@ from mnist_helpers._support.terminal import (
 from mnist_helpers.image_files import Page
 
 MODEL = MODELS / "digits.onnx"
+PROBABILITY = between(float, 0, 1)
 THRESHOLD = 0.5  # for a network whose file says nothing
 WIDEST = 2.0  # times as wide as high: wider shapes are no digit
 UNREADABLE = 0.5  # a single shape with a lower confidence is no digit; above, it may be one of two
@@ -117,8 +119,8 @@ class Reader:
         """Return the threshold in the metadata of the file."""
         stored = self.metadata.get("threshold", str(THRESHOLD))
         try:
-            return probability(stored)
-        except ValueError:
+            return PROBABILITY(stored)
+        except argparse.ArgumentTypeError:
             raise CourseError(
                 f"{self.path} stores the threshold {stored!r}, but a number from 0 to 1 was expected."
             ) from None
@@ -290,14 +292,6 @@ def line(answer: Answer) -> str:
     return f"{answer.number}  {answer.confidence:6.1%}  {page}{note}"
 
 
-def probability(text: str) -> float:
-    """Convert an argument of the command line to a number from 0 to 1."""
-    number = float(text)
-    if not 0 <= number <= 1:
-        raise ValueError
-    return number
-
-
 def _parser() -> Parser:
     """Return the parser of the command line."""
     parser = Parser(
@@ -312,7 +306,7 @@ def _parser() -> Parser:
     parser.add_argument("--json", action="store_true", help="print JSON with each digit's box and ten probabilities")
     parser.add_argument("--recursive", action="store_true", help="also read the folders in a folder")
     parser.add_argument(
-        "--threshold", type=probability, metavar="P", help="print ? for digits less probable than this (from 0 to 1)"
+        "--threshold", type=PROBABILITY, metavar="P", help="print ? for digits less probable than this (from 0 to 1)"
     )
     parser.add_argument(
         "--save-view", type=Path, metavar="FOLDER", help="write pictures there that show what was read, and why"

@@ -4,14 +4,15 @@ The steps: estimate the brightness of the paper at every pixel; keep what is dar
 and what lies at the border; group the connected parts of the ink into digits; even out the width of the strokes.
 
 SciPy's ndimage does the image work. It is installed with scikit-learn, on every platform, and has all that is needed.
+`import scipy` loads it when it is first used. That takes a quarter of a second, and `predict --help` does without it.
 """
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from PIL import Image
-from scipy import ndimage
 
 Box = tuple[int, int, int, int]  # top, left, height, width in pixels
 
@@ -45,7 +46,7 @@ class Part:
 def find(grey: np.ndarray) -> list[Part]:
     """Return the digits in a picture of handwriting on paper, uint8 [H, W], in reading order."""
     grey = 255 - grey if is_light_on_dark(grey) else grey
-    ink = ink_of_writing(ndimage.uniform_filter(grey, 3))
+    ink = ink_of_writing(scipy.ndimage.uniform_filter(grey, 3))
     return parts_of(ink) if ink.mean() <= MAX_INK else []
 
 
@@ -59,7 +60,7 @@ def find_drawn(drawing: np.ndarray) -> list[Part]:
 
 def parts_of(ink: np.ndarray, to_border: bool = False) -> list[Part]:
     """Group ink, bool [H, W], into digits in reading order. Ink at the border counts only with `to_border`."""
-    labels, _ = ndimage.label(ink, EIGHT)
+    labels, _ = scipy.ndimage.label(ink, EIGHT)
     boxes = _boxes(labels)
     groups = grouped(_writing(labels, boxes, to_border), boxes)
     parts = [part for part in (_part(labels, numbers, boxes) for numbers in groups) if not is_dot(part.ink)]
@@ -82,7 +83,7 @@ def is_light_on_dark(grey: np.ndarray) -> bool:
     rows, columns = (length // block for length in grey.shape)
     blocks = grey[: rows * block, : columns * block].reshape(rows, block, columns, block)
     darkest, lightest = (choose(choose(blocks, axis=1), axis=2) for choose in (np.min, np.max))
-    paper = ndimage.median_filter(blocks.mean((1, 3)), 15)
+    paper = scipy.ndimage.median_filter(blocks.mean((1, 3)), 15)
     darker, lighter = paper - darkest, lightest - paper
     return bool(lighter[lighter > MIN_CONTRAST].sum() > darker[darker > MIN_CONTRAST].sum())
 
@@ -132,7 +133,7 @@ def _hides_strokes(paper: np.ndarray, grey: np.ndarray) -> bool:
     What is dark from edge to edge lies in the shadow, or beside the sheet.
     """
     dark = paper[::4, ::4] < (int(paper.max()) + int(grey.min())) / 2
-    labels, _ = ndimage.label(dark)
+    labels, _ = scipy.ndimage.label(dark)
     return any(height < dark.shape[0] and width < dark.shape[1] for *_, height, width in _boxes(labels))
 
 
@@ -160,7 +161,7 @@ def ink_of(darkness: np.ndarray) -> np.ndarray:
         max(least, levels.noise, levels.paper + share * (levels.strong - levels.paper))
         for least, share in ((MIN_CONTRAST, 0.4), (MIN_CONTRAST / 2, 0.22))
     )
-    labels, count = ndimage.label(darkness >= possible, EIGHT)
+    labels, count = scipy.ndimage.label(darkness >= possible, EIGHT)
     found = np.bincount(labels[darkness >= sure], minlength=count + 1) >= 3
     found[0] = False
     return found[labels]
@@ -176,7 +177,7 @@ def _level_lines(marks: np.ndarray) -> np.ndarray:
     lines = _taller(_opened(_taller(marks), max(3, marks.shape[1] // 5), axis=1))
     if not lines.any():
         return lines
-    labels, _ = ndimage.label(lines, EIGHT)
+    labels, _ = scipy.ndimage.label(lines, EIGHT)
     across = [width >= 0.7 * marks.shape[1] for *_, width in _boxes(labels)]
     broad = _opened(lines, _line_height(marks) + 5, axis=0)
     return marks & ~broad & np.array([False, *across])[labels]
@@ -223,7 +224,7 @@ def _boxes(labels: np.ndarray) -> list[Box]:
     """Return the box of each component of a picture of labels."""
     return [
         (rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start)
-        for rows, columns in ndimage.find_objects(labels)
+        for rows, columns in scipy.ndimage.find_objects(labels)
     ]
 
 
@@ -349,12 +350,12 @@ def even_strokes(ink: np.ndarray) -> np.ndarray:
     """
     side = max(ink.shape)
     ink = np.pad(ink, 1)
-    inside = ndimage.distance_transform_edt(ink)
+    inside = scipy.ndimage.distance_transform_edt(ink)
     width = 4 * (inside[ink].mean() - 0.5)
     thinnest, widest = (share * side for share in STROKE)
     if width < thinnest:
         growth = (thinnest - width) / 2
-        ink = ndimage.distance_transform_edt(~np.pad(ink, int(growth) + 1)) <= growth + 0.5
+        ink = scipy.ndimage.distance_transform_edt(~np.pad(ink, int(growth) + 1)) <= growth + 0.5
     elif width > widest:
         ink = inside > min((width - widest) / 2, np.quantile(inside[ink], 0.9) - 1)
     return _cut_out(ink)
@@ -362,5 +363,5 @@ def even_strokes(ink: np.ndarray) -> np.ndarray:
 
 def _cut_out(ink: np.ndarray) -> np.ndarray:
     """Return the smallest rectangle that holds all ink."""
-    (box,) = ndimage.find_objects(ink.view(np.uint8))
+    (box,) = scipy.ndimage.find_objects(ink.view(np.uint8))
     return ink[box]

@@ -2,9 +2,13 @@
 
 import argparse
 import contextlib
+import math
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+PLAIN = {int: re.compile(r"[+-]?[0-9]+"), float: re.compile(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)}
 
 
 class Parser(argparse.ArgumentParser):
@@ -13,6 +17,22 @@ class Parser(argparse.ArgumentParser):
     def error(self, message):
         sentence = escape_control_characters(message if message.endswith(".") else f"{message}; see --help.")
         self.exit(2, f"{sentence}\n" if is_main_process() else "")
+
+
+def between(kind: type, low: float, high: float) -> Callable[[str], float]:
+    """Return a parser of a number in a range. Unlike int and float, it takes no 1_0 and no digits of other scripts."""
+    name = "an integer" if kind is int else "a number"
+
+    def parse(text: str) -> float:
+        try:
+            value = kind(text) if PLAIN[kind].fullmatch(text) else math.nan
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"must be {name} from {low:,} to {high:,} (got {text!r}).")
+        return value
+
+    return parse
 
 
 def escape_unencodable() -> None:
@@ -45,17 +65,21 @@ def mute_c_libraries() -> Iterator[None]:
             os.close(kept)
 
 
+# Blanks over a progress line, and the cursor back: a console of Windows may show an escape code as it is
+WIPE = f"\r{' ' * 40}\r"
+
+
 def show_progress(done: int, total: int) -> None:
     """If stderr is a terminal and there is more than one thing to do, show a bar there, in place of the last one."""
     if total > 1 and _stderr_is_a_terminal():
         bar = "#" * (20 * done // total)
-        print(f"\r\x1b[K[{bar:20}] {done} of {total}", end="", file=sys.stderr, flush=True)
+        print(f"{WIPE}[{bar:20}] {done} of {total}", end="", file=sys.stderr, flush=True)
 
 
 def remove_progress() -> None:
     """Remove the bar, so that a line can be printed."""
     if _stderr_is_a_terminal():
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        print(WIPE, end="", file=sys.stderr, flush=True)
 
 
 def _stderr_is_a_terminal() -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from mnist_helpers._support.terminal import escape_unencodable
+from mnist_helpers._support.terminal import escape_unencodable, silence_stdout
 from mnist_helpers.doctor import before_install, checks, facts, probes
 from mnist_helpers.doctor.checks import Finding
 
@@ -40,33 +40,43 @@ def attempt(check: Callable[..., Iterator[Finding]], *arguments: dict[str, Any])
 def announce_installation() -> int:
     """Say how much is installed, or what would stop it; return the exit code."""
     problem = before_install.problem()
-    print(problem or before_install.announcement(), file=sys.stderr if problem else sys.stdout)
+    print(problem or before_install.announcement(), file=sys.stderr if problem else sys.stdout, flush=True)
     return 1 if problem else 0
 
 
-def main(arguments: list[str] | None = None) -> int:
+def report(as_json: bool) -> int:
     """Print the findings, and return the exit code."""
+    findings: list[Finding] = []
+    answers: dict[str, dict[str, Any]] = {}
+    for finding in examine(answers):
+        findings.append(finding)
+        if not as_json:
+            print(finding, flush=True)
+    levels = [finding.level for finding in findings]
+    if as_json:
+        content = {"facts": facts.collect(answers), "findings": [asdict(finding) for finding in findings]}
+        print(json.dumps(facts.redact(content), indent=2), flush=True)
+    else:
+        passed, warned, failed = map(levels.count, ("pass", "warn", "fail"))
+        print(f"{passed} passed, {warned} warned, {failed} failed", flush=True)
+    return 1 if "fail" in levels else 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command line asks for, and return the exit code."""
     description = "Check this installation, and name the commands that mend it. Exit code 1: a check failed."
     parser = argparse.ArgumentParser(prog="python -m mnist_helpers.doctor", description=description)
     parser.add_argument("--json", action="store_true", help="print one JSON object, for an issue report")
     parser.add_argument("--before-install", action="store_true", help="say how much is installed, and if there is room")
     options = parser.parse_args(arguments)
     escape_unencodable()
-    if options.before_install:
-        return announce_installation()
-    findings: list[Finding] = []
-    answers: dict[str, dict[str, Any]] = {}
-    for finding in examine(answers):
-        findings.append(finding)
-        if not options.json:
-            print(finding, flush=True)
-    levels = [finding.level for finding in findings]
-    if options.json:
-        report = {"facts": facts.collect(answers), "findings": [asdict(finding) for finding in findings]}
-        print(json.dumps(facts.redact(report), indent=2))
-    else:
-        print(f"{levels.count('pass')} passed, {levels.count('warn')} warned, {levels.count('fail')} failed")
-    return 1 if "fail" in levels else 0
+    try:
+        return announce_installation() if options.before_install else report(options.json)
+    except OSError as error:  # of the output: what a check raises is a finding
+        silence_stdout()
+        if not isinstance(error, BrokenPipeError):
+            print(f"the findings cannot be printed ({error.strerror}); free some disk space.", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -18,6 +18,10 @@ FOR_GPU = sys.platform == "linux" and "whl/cpu" not in os.environ.get("PIP_EXTRA
 SIZES_GB = {"with libraries": (3.3, 6.5), "without": (0.5, 1.6)}
 DOWNLOAD_GB, INSTALLED_GB = SIZES_GB["with libraries" if FOR_GPU else "without"]
 SYNCHRONISED = "onedrive", "dropbox", "google drive", "icloud"
+OTHER_FOLDER = {  # for temporary files, on Windows or not
+    False: "name another folder: TMPDIR=$HOME make lab",
+    True: r"make a folder on another disk, and name it before you install: set TEMP=D:\temp",
+}
 LONGEST_ON_WINDOWS = 259  # characters of a path, unless a setting of Windows allows more
 LONGEST_INSTALLED = 170  # of them in the course's folder, for a file that pip writes into .venv
 
@@ -55,7 +59,7 @@ def shortage() -> str | None:
         if free < size:
             way_out = "make room there"
             if folder != ROOT:
-                way_out += ", or name another folder: TMPDIR=$HOME make lab"
+                way_out += f", or {OTHER_FOLDER[WINDOWS]}"
             elif FOR_GPU:
                 way_out += f", or install PyTorch without GPU libraries: {WITHOUT_GPU} make lab"
             return (

@@ -25,7 +25,11 @@ def module(*words: str | Path) -> str:
 
 
 CONSTRAINTS = "-c", ROOT / "constraints.txt"
-USE_PYTHON_3_11 = shell("make", "-C", ROOT, "lab", "PYTHON=python3.11")
+USE_PYTHON_3_11 = (
+    shell("py", "-3.11", "-m", "venv", "--clear", ROOT / ".venv")  # there is no make
+    if WINDOWS
+    else shell("make", "-C", ROOT, "lab", "PYTHON=python3.11")
+)
 INSTALL_THIS_FOLDER = module("pip", "install", "--no-deps", "-e", ROOT)
 CLEAR_PIP_CACHE = module("pip", "cache", "purge")
 STOP_JUPYTERLAB = module("jupyter", "lab", "stop")
@@ -36,9 +40,9 @@ CREATE_CONDA_ENVIRONMENT = shell("conda", "env", "create", "-f", ROOT / "environ
 
 def install_course() -> str:
     """Return the command that installs the course, or that activates the environment in which it is installed."""
-    activate = ROOT / ".venv" / "bin" / "activate"
+    activate = ROOT / ".venv" / ("Scripts" if WINDOWS else "bin") / "activate"
     if activate.exists() and Path(sys.prefix).resolve() != activate.parents[1].resolve():
-        return shell("source", activate)
+        return shell(activate) if WINDOWS else shell("source", activate)
     if sys.prefix == sys.base_prefix and not WINDOWS and not Path(sys.prefix, "conda-meta").exists():
         return shell("make", "-C", ROOT, "lab")  # pip may not install into the system's Python
     return module("pip", "install", *CONSTRAINTS, "-e", ROOT)

@@ -6,44 +6,30 @@ torchrun --standalone --nproc-per-node=2 -m mnist_helpers.train --recipe good --
 
 import argparse
 import contextlib
-import math
 import os
-import re
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.paths import ARTIFACTS
-from mnist_helpers._support.terminal import Parser, escape_control_characters, escape_unencodable, is_main_process
+from mnist_helpers._support.terminal import (
+    Parser,
+    between,
+    escape_control_characters,
+    escape_unencodable,
+    is_main_process,
+)
 from mnist_helpers.trainer.display import Display
 from mnist_helpers.trainer.run_files import RunFiles
 
 RECIPE_NAMES = "report", "fast", "good", "best"  # the keys of recipes.RECIPES, which needs torch
 HIGHEST_RATE = 10.0
-PLAIN = {int: re.compile(r"[+-]?[0-9]+"), float: re.compile(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)}
 EPILOG = """\
 The output folder gets checkpoint.pt (the whole state of the run, every few seconds and after every epoch) and
 checkpoint_before.pt (the previous one), and at the end model.pt (the network; trainer.run_checkpoint.load_model loads
 it) and result.json. The empty file lock keeps a second run out of the folder.
 Several processes: torchrun --standalone --nproc-per-node=2 -m mnist_helpers.train ..."""
-
-
-def number(kind: type, low: float, high: float) -> Callable[[str], float]:
-    """Return a parser of a number in a range. Unlike int and float, it takes no 1_0 and no digits of other scripts."""
-    name = "an integer" if kind is int else "a number"
-
-    def parse(text: str) -> float:
-        try:
-            value = kind(text) if PLAIN[kind].fullmatch(text) else math.nan
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"must be {name} from {low:,} to {high:,} (got {text!r}).")
-        return value
-
-    return parse
 
 
 def recipe_name(text: str) -> str:
@@ -64,11 +50,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--recipe", type=recipe_name, default="good", metavar="NAME", help=f"{', '.join(RECIPE_NAMES)} (default: good)")
-    add("--epochs", type=number(int, 1, 10_000), metavar="N", help="default: the recipe's")
-    add("--batch-size", type=number(int, 1, 60_000), metavar="N", help="images in a step (default: the recipe's)")
-    rate = number(float, 1e-9, HIGHEST_RATE)
+    add("--epochs", type=between(int, 1, 10_000), metavar="N", help="default: the recipe's")
+    add("--batch-size", type=between(int, 1, 60_000), metavar="N", help="images in a step (default: the recipe's)")
+    rate = between(float, 1e-9, HIGHEST_RATE)
     add("--learning-rate", type=rate, metavar="X", help="peak learning rate (default: the recipe's)")
-    add("--seed", type=number(int, 0, 2**32 - 1), default=1, metavar="N", help="random seed (default: 1)")
+    add("--seed", type=between(int, 0, 2**32 - 1), default=1, metavar="N", help="random seed (default: 1)")
     add("--device", default="cpu", metavar="NAME", help="cpu, cuda, cuda:0, mps ... (default: cpu)")
     add("--no-graph", dest="graph", action="store_false", help="on a GPU: launch the kernels of each step one by one")
     folder = ARTIFACTS / "train"

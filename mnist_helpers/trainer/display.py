@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from mnist_helpers import CourseError
-from mnist_helpers._support.terminal import escape_control_characters
+from mnist_helpers._support.terminal import WIPE, escape_control_characters
 
 INTERVAL = 0.2  # seconds between two updates of the progress line
 
@@ -31,7 +31,7 @@ class Display:
         if self.enabled:
             line = escape_control_characters(line)
             with _translate_lost_output():
-                print(f"\r\x1b[K{line}" if self.interactive else line, end=end, flush=True)
+                print(f"{WIPE}{line}" if self.interactive else line, end=end, flush=True)
 
     def check(self) -> None:
         """Raise OutputLost if an earlier line could not be printed."""

@@ -27,10 +27,12 @@ def wait(seconds=5.0):
 @pytest.fixture(autouse=True)
 def nothing_is_left():
     """Whatever a test does, the handlers are as they were and no alarm comes later."""
+    at_first = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where `make test &` began in a script
     before = [signal.getsignal(number) for number in SIGNALS]
     yield
     assert [signal.getsignal(number) for number in SIGNALS] == before
     assert not HAS_ALARM or signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    signal.signal(signal.SIGINT, at_first)
 
 
 @both

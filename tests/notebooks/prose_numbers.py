@@ -26,6 +26,8 @@ TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "nin
 IN_WORDS = re.compile(
     rf"\b(?:({'|'.join(TENS)})(?:-({'|'.join(ONES)}))?|({'|'.join(TEENS)}))( hundred| thousand)?\b", re.I
 )
+SMALL = rf"\b(?:{'|'.join(ONES[1:])}|ten)\b"  # without "one", which is often no number
+ANY = re.compile(rf"{IN_WORDS.pattern}|{SMALL}|\d+(?:\.\d+)?", re.I)
 FAR = 4  # code cells before or after a number in which it is looked for
 ANYWHERE = ("title", "summary", "exercise-")  # cells that speak of the whole chapter
 RATIO = re.compile(r"(?<![\w./])(\d+)\s?/\s?([1-9]\d*)\b")
@@ -64,6 +66,11 @@ def stated_in_words(markdown):
     """Yield (value, "", place) of each number from eleven on that is written in words."""
     text = plain(markdown)
     yield from ((in_figures(match), "", place_of(match, text)) for match in IN_WORDS.finditer(text))
+
+
+def written(markdown):
+    """Return all numbers of a text as they are written, also small ones and words, but without their signs."""
+    return [match[0].lower().replace(" ", "-") for match in ANY.finditer(plain(markdown))]
 
 
 def in_figures(match):

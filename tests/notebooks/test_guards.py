@@ -178,16 +178,29 @@ def test_swapped_digits_are_noticed_and_rounding_is_not(images):
     ("change", "finding"),
     [
         (lambda n, c: None, None),
-        (lambda n, c: c["before-count"].update(id="after-count"), "no cell before-count"),
-        (lambda n, c: n.cells.append(new_markdown_cell("The end.", id="end")), "new cell end"),
+        (lambda n, c: c["before-count"].update(id="after-count"), "no longer has before-count"),
+        (lambda n, c: n.cells.append(new_markdown_cell("The end.", id="end")), "has end, which is new"),
         (lambda n, c: c["turned"].metadata.mystnb.image.update(alt=f"{ALT}."), "turned has another alt text"),
+        (lambda n, c: c["before-count"].update(source="Two of 60,001, `3` times."), "(60000 in the list, 60001 there)"),
+        (lambda n, c: c["before-count"].update(source="Three of 60,000."), "(two in the list, three there)"),
+        (lambda n, c: c["before-count"].update(source="Two in 60\u202f000."), None),
     ],
 )
-def test_another_id_or_alt_text_is_noticed(small, change, finding):
+def test_another_id_alt_text_or_number_is_noticed(small, change, finding):
+    small[1]["before-count"].source = "Two of 60,000."
     listed = cell_ids.entries("small", small[0])
     change(*small)
     found = "\n".join(cell_ids.id_findings(listed, cell_ids.entries("small", small[0])))
     assert finding in found if finding else not found
+
+
+def test_another_number_on_a_page_is_noticed():
+    page = "# Sizes\n\n| a | 3.3 GB |\n\n## And so on\nTwo `3`s.\n\n## And so on\n7 of ten."
+    listed = cell_ids.page_entries("README", page)
+    assert listed == ["README sizes 3.3", "README and-so-on two 7 ten"]
+    for old, new, finding in (("3.3", "3.2", "sizes has"), ("7", "8", "and-so-on has"), ("`3`", "`4`", "")):
+        found = list(cell_ids.id_findings(listed, cell_ids.page_entries("README", page.replace(old, new))))
+        assert [finding in each for each in found] == [True] * bool(finding)
 
 
 def test_the_command_that_lists_the_ids_finds_its_modules():

@@ -13,7 +13,6 @@ CHAPTERS = {  # missing ones fail, new ones join
     *("08_speed", "09_deployment", "10_pictures"),
 }
 # Not among them: the model card, which is generated and compared with its sources, and the years of the licences
-PAGES = ["README", "CONTRIBUTING", "docs/index", "docs/draw", "docs/glossary", "docs/install", "docs/instructors"]
 NAMES = sorted(CHAPTERS | {path.stem for path in notebook_checks.FOLDER.glob("*.ipynb")})
 
 
@@ -72,7 +71,7 @@ def test_taught_code_is_what_the_benchmark_of_speed_times(notebooks, definition)
     expect_none(notebook_checks.taught_code_findings(notebooks["08_speed"], definition, source))
 
 
-def test_cells_have_the_ids_and_the_figures_the_alt_texts_that_are_listed():
+def test_cells_have_the_ids_numbers_and_alt_texts_that_are_listed():
     listed = cell_ids.LIST.read_text(encoding="utf-8").splitlines()
     expect_none(cell_ids.id_findings(listed, cell_ids.all_entries()))
 
@@ -83,7 +82,7 @@ def test_numbers_in_prose_are_shown_by_a_cell(notebooks, name):
     expect_none(prose_numbers.notebook_number_findings(name, notebooks[name], facts))
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", cell_ids.PAGES)
 def test_numbers_on_the_pages_are_shown_by_a_notebook(notebooks, page):
     text = (notebook_checks.ROOT / f"{page}.md").read_text(encoding="utf-8")
     values = set().union(*map(prose_numbers.shown, notebooks.values()))
@@ -92,7 +91,7 @@ def test_numbers_on_the_pages_are_shown_by_a_notebook(notebooks, page):
 
 def test_facts_name_their_source_and_an_existing_place(notebooks):
     for (name, value), source in prose_numbers.read_facts().items():
-        assert name in {*PAGES, *notebooks}, f"{value}: {name} does not exist"
+        assert name in {*cell_ids.PAGES, *notebooks}, f"{value}: {name} does not exist"
         assert len(source) >= 10, f"{value}: the source is missing"
 
 

@@ -36,7 +36,7 @@ def disks(tmp_path, monkeypatch):
         ([1, 1], {1: 8.9}, "needs 9.0 GB on the disk of"),
         ([1, 1], {1: 0.0}, "whl/cpu make lab"),
         ([1, 2], {1: 6.1, 2: 3.1}, None),
-        ([1, 2], {1: 6.1, 2: 2.9}, "TMPDIR=$HOME make lab"),
+        ([1, 2], {1: 6.1, 2: 2.9}, "needs 3.0 GB on the disk of"),
         ([1, 2], {1: 5.9, 2: 99}, "needs 6.0 GB on the disk of"),
     ],
 )
@@ -44,6 +44,16 @@ def test_a_disk_without_room_is_named_with_the_way_out(numbers, free, words, dis
     found = disks(numbers, free)
     assert (found is None) == (words is None)
     assert words is None or (words in found and found.endswith(".") and "\n" not in found)
+
+
+@pytest.mark.parametrize(
+    "windows, words, other", [(False, "TMPDIR=$HOME make lab", "set"), (True, r"set TEMP=D:\temp", "make lab")]
+)
+def test_another_folder_for_temporary_files_is_named_as_the_system_does(windows, words, other, disks, monkeypatch):
+    monkeypatch.setattr(before_install, "WINDOWS", windows)
+    monkeypatch.setattr(before_install, "LONGEST_INSTALLED", 0)
+    found = disks([1, 2], {1: 9.0, 2: 0.5})
+    assert words in found and other not in found.partition("GB are free")[2]
 
 
 def test_what_is_installed_needs_no_room(disks, tmp_path):

@@ -23,7 +23,7 @@ from torchvision.datasets import MNIST
 from mnist_helpers._support import checksums
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.doctor import __main__ as command_line
-from mnist_helpers.doctor import checks, facts, probes, remedies
+from mnist_helpers.doctor import before_install, checks, facts, probes, remedies
 from mnist_helpers.doctor.checks import Finding
 from tests.support.links import make_link
 
@@ -131,6 +131,17 @@ def test_without_any_package_it_names_them_and_how_to_install_them(tmp_path):
     assert report["facts"]["packages"]["torch"] is None and report["facts"]["course"]
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has the device /dev/full")
+@pytest.mark.parametrize("options", [[], ["--json"], ["--before-install"]])
+def test_an_output_that_takes_no_line_is_told_in_one_sentence(options, no_probes, course, monkeypatch, capsys):
+    monkeypatch.setattr(before_install, "problem", lambda: None)
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert command_line.main(options) == 1
+    said = capsys.readouterr().err
+    assert said == "the findings cannot be printed (No space left on device); free some disk space.\n"
+
+
 def test_python_3_9_can_read_it():
     package = ROOT / "mnist_helpers"
     for path in (*(package / "doctor").glob("*.py"), *(package / "_support").glob("*.py")):
@@ -203,7 +214,7 @@ def test_another_python_fails(found, fits, monkeypatch, capsys):
     monkeypatch.setattr(sys, "version_info", found)
     assert (checks.check_python().level == "pass") == fits
     if not fits:
-        assert "PYTHON=python3.11" in only([checks.check_python()], "fail", "python", "3.11 to 3.14")
+        assert only([checks.check_python()], "fail", "python", "3.11 to 3.14") == remedies.USE_PYTHON_3_11
         assert command_line.main(["--json"]) == 1
         assert len(json.loads(capsys.readouterr().out)["findings"]) == 1
 
@@ -246,11 +257,13 @@ def test_a_damaged_pyproject_fails(damage, course):
     assert "checkout" in only(checks.check_packages(), "fail", "packages", "cannot be read")
 
 
-def test_installing_starts_with_the_environment_of_the_course(course):
-    activate = write(course / ".venv" / "bin" / "activate")
-    assert remedies.install_course() == shlex.join(["source", str(activate)])
+@pytest.mark.parametrize("windows, folder, words", [(False, "bin", ["source"]), (True, "Scripts", [])])
+def test_installing_starts_with_the_environment_of_the_course(windows, folder, words, course, monkeypatch):
+    monkeypatch.setattr(remedies, "WINDOWS", windows)
+    activate = write(course / ".venv" / folder / "activate")
+    assert remedies.install_course() == remedies.shell(*words, activate)
     activate.unlink()
-    assert str(course) in remedies.install_course() and "source" not in remedies.install_course()
+    assert str(course) in remedies.install_course() and "activate" not in remedies.install_course()
 
 
 # Files and folders

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from mnist_helpers import image_files
 from mnist_helpers.image_files import Page, pages, read_grey
+from tests.support.links import make_link
 from tests.support.refusal import refused
 
 
@@ -59,6 +60,13 @@ def test_a_pipe_and_a_device_are_refused_before_they_are_read(tmp_path):
     for path in (tmp_path / "pipe.png", "/dev/zero", "/dev/null"):  # opening the pipe would never end
         with refused("is a pipe or a device"):
             read_grey(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not say what is wrong with the link")
+def test_a_link_to_itself_is_told_as_one(tmp_path):
+    make_link(tmp_path / "loop.png", tmp_path / "loop.png")
+    with refused("is a link that leads back to itself"):
+        read_grey(tmp_path / "loop.png")
 
 
 @pytest.mark.parametrize("read", [read_grey, pages])

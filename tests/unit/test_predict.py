@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 
 from mnist_helpers import CourseError, data, drawing, predict, view
 from mnist_helpers._support.paths import COURSE as ROOT
+from mnist_helpers._support.terminal import WIPE
 from mnist_helpers.predict import MODEL, Reader, read_digits
 from tests.support.refusal import refused
 
@@ -70,6 +71,14 @@ def test_command_needs_no_torch():
     code += "sys.exit(', '.join({'torch', 'torchvision', 'matplotlib', 'pandas'} & set(sys.modules)) or 0)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("options", [["--help"], ["--threshold", "2", "a.png"], ["missing.png"]])
+def test_help_and_refusals_come_before_the_slowest_import(options):
+    code = "import atexit, sys; from mnist_helpers import predict; "
+    code += "atexit.register(lambda: print('scipy.ndimage' in sys.modules)); predict.main()"
+    done = subprocess.run([sys.executable, "-c", code, *options], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "False", done.stderr
 
 
 def test_function_reads_files_and_folders_in_order(folder):
@@ -230,10 +239,10 @@ def test_a_number_that_lies_on_its_side_is_refused(angle, number, reader):
         reader.read(number)
 
 
-@pytest.mark.parametrize("threshold", ["-0.1", "1.5", "nan", "much"])
+@pytest.mark.parametrize("threshold", ["-0.1", "1.5", "nan", "much", "0_1", "\N{ARABIC-INDIC DIGIT ZERO}"])
 def test_a_threshold_that_is_no_probability_is_refused(threshold, number):
     done = run(f"--threshold={threshold}", number)
-    assert done.returncode == 2 and done.stdout == "" and sentence(done.stderr)
+    assert done.returncode == 2 and done.stdout == "" and sentence(done.stderr) and "from 0 to 1" in done.stderr
 
 
 def test_a_threshold_in_the_file_that_is_no_probability_is_refused(tmp_path):
@@ -384,7 +393,7 @@ def test_a_terminal_shows_how_far_a_folder_is_and_a_pipe_does_not(folder):
     assert done.returncode == 0 and done.stdout.count("\n") == 2 and "\x1b" not in done.stdout
     shown = os.read(ours, 10_000).decode()
     os.close(ours)
-    assert "0 of 2" in shown and "1 of 2" in shown and shown.endswith("\r\x1b[K")
+    assert "0 of 2" in shown and "1 of 2" in shown and shown.endswith(WIPE) and "\x1b" not in shown
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl+C to all processes of a console")

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from mnist_helpers import data
+from mnist_helpers._support.terminal import WIPE
 from mnist_helpers.predict import Reader
 from mnist_helpers.recipes import RECIPES, build
 from mnist_helpers.trainer import cli as train
@@ -215,5 +216,5 @@ def test_a_moving_line_in_a_terminal(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(display, "INTERVAL", 0)
     train.main(command(tmp_path))
     said = capsys.readouterr().out
-    assert "\r\x1b[Kepoch 1 of 2: 20%\r\x1b[Kepoch 1 of 2: 40%" in said
-    assert "\r\x1b[Kepoch 2 of 2: 20%" in said and "epoch 3" not in said
+    assert f"{WIPE}epoch 1 of 2: 20%{WIPE}epoch 1 of 2: 40%" in said
+    assert f"{WIPE}epoch 2 of 2: 20%" in said and "epoch 3" not in said and "\x1b" not in said
