@@ -215,7 +215,7 @@ def test_a_term_is_explained_under_the_pointer_and_the_focus(site, browser):
 
 STOPS = """() => {
     const element = document.activeElement;
-    const shown = getComputedStyle(element), box = element.closest(".sd-card, .live-paper, form") ?? element;
+    const shown = getComputedStyle(element), box = element.closest(".sd-card, .live-paper, .moving-paper, form") ?? element;
     const around = getComputedStyle(box);
     const seen = [shown, around].some((s) => s.outlineStyle !== "none" || s.boxShadow !== "none");
     return { seen, end: element === document.body || element.matches("iframe"), html: element.outerHTML.slice(0, 200) };
