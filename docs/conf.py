@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
-project = "From pixels to a network"
+project = "From pixels to a network that you trained"
 author = "the course's authors"
 language = "en"
 extensions = [  # all but the first row are in docs/extensions
@@ -49,7 +49,7 @@ mermaid_use_local = "none"
 
 html_theme = "sphinx_book_theme"
 html_context = {"default_mode": "auto"}  # light or dark mode as set in the visitor's system
-html_title = "From pixels to a network"
+html_title = project
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
@@ -57,6 +57,7 @@ html_css_files = [
     "look.css",
     "site.css",
     "live.css",
+    "pad.css",
     "take_along.css",
     "answers.css",
     ("paper.css", {"media": "print"}),
@@ -78,4 +79,5 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
     "show_toc_level": 3,
     "use_fullscreen_button": False,
+    "back_to_top_button": False,  # it would cover text on a phone
 }

@@ -30,7 +30,9 @@ from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.widgets import modules, netron_page
 from mnist_helpers.widgets.script import translations
 
-NETRON_MODEL, PAD_MODEL = Path("models", "report_net.onnx"), Path("models", "digits.onnx")
+REPORT_NET, REPORT_INT8, DIGITS = (Path("models", f"{name}.onnx") for name in ("report_net", "report_int8", "digits"))
+AT_WORK = (REPORT_NET, DIGITS)  # on the pads
+IN_NETRON = (REPORT_NET, REPORT_INT8)  # those of chapter_pages.py
 COMMENT = re.compile(r"^ */\*\*.*?\*/\n", re.M | re.S)  # in a script, above what it explains
 WITH_LICENCE = [  # packages whose licences are copied to the site
     "sphinx",
@@ -65,7 +67,7 @@ def check_model(path: Path) -> None:
 
 def lay_out(root: Path, source: Path, for_instructors: bool) -> None:
     """Copy everything that Sphinx needs to `source`, with the pages of docs/ beside the folder notebooks/."""
-    for model in (NETRON_MODEL, PAD_MODEL):
+    for model in (REPORT_NET, REPORT_INT8, DIGITS):
         check_model(root / model)
     cards = {name: stored_picture(notebook, CARDS[name]) for name, notebook in chapters(root).items() if name in CARDS}
     shutil.copytree(root / "docs", source, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
@@ -103,11 +105,11 @@ def leave_out_instructors(source: Path) -> None:
 def write_networks(root: Path, folder: Path) -> None:
     """Write both networks for layers.js, in half precision, and the limits of the reader of pictures."""
     folder.mkdir()
-    for model in (NETRON_MODEL, PAD_MODEL):
+    for model in AT_WORK:
         found = layers.read_layers(root / model)
         (folder / f"{model.stem}.layers.json").write_text(json.dumps(found.description()), encoding="utf-8")
         (folder / f"{model.stem}.bin").write_bytes(found.binary())
-    (folder / "digits.json").write_text(json.dumps(limits(root / PAD_MODEL)), encoding="utf-8")
+    (folder / "digits.json").write_text(json.dumps(limits(root / DIGITS)), encoding="utf-8")
 
 
 def limits(model: Path) -> dict[str, float]:
@@ -150,7 +152,7 @@ def build(root: Path, node_modules: Path, output: Path, for_instructors: bool = 
             raise CourseError(
                 "Sphinx found the problems listed above; correct them in docs/ or notebooks/, then build again."
             )
-        netron_page.write(pages / "netron", root / NETRON_MODEL)
+        netron_page.write(pages / "netron", [root / model for model in IN_NETRON])
         (pages / ".buildinfo").unlink(missing_ok=True)
 
 

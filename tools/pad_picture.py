@@ -23,7 +23,8 @@ from mnist_helpers.widgets import live_pad, modules, pad
 MODEL = ROOT / "models" / "report_net.onnx"
 STROKE = [(88, 92), (94, 74), (110, 58), (132, 50), (156, 51), (176, 62), (186, 82), (184, 106), (174, 130)]  # a 2
 STROKE += [(152, 160), (128, 186), (104, 211), (88, 229), (86, 231), (112, 229), (146, 227), (178, 227), (202, 225)]
-STYLE = """<link rel="stylesheet" href="live.css"><style>body { margin: 0; font-family: system-ui, sans-serif; }
+STYLE = """<link rel="stylesheet" href="live.css"><link rel="stylesheet" href="pad.css"><style>
+body { margin: 0; font-family: system-ui, sans-serif; }
 .pad { margin: 0 !important; } .live { padding: 16px; }
 .pad-tools, .live-tools, .live-samples, .origin-controls { display: none !important; }</style><main></main>"""
 PAD = """<script type="module">

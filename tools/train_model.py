@@ -1,6 +1,7 @@
-"""Create the two ONNX files of models/. Their metadata says how they were trained and gives the test accuracy.
+"""Create the ONNX files of models/. The metadata of the first and the last says how they were trained and tested.
 
-    models/report_net.onnx   the report's network, trained as in chapter 04; Netron shows it on the site
+    models/report_net.onnx   the report's network, trained as in chapter 04; on the site, chapter 02 shows it in Netron
+    models/report_int8.onnx  the same in 8 bits, with the preparation inside: the file that chapter 09 writes and shows
     models/digits.onnx       the recipe "best" of chapter 07, which then also learns from pictures that are no digits
                              (mnist_helpers.outliers), for the drawing page and mnist_helpers.predict
 
@@ -12,8 +13,10 @@ which takes ten minutes. Seed 1 was chosen before the results of the five seeds 
 import copy
 import json
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -29,6 +32,7 @@ from mnist_helpers._support.paths import ARTIFACTS, RESULTS
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.augment import ShiftAverage
 from mnist_helpers.calibration import Calibrated
+from mnist_helpers.network import Net
 from mnist_helpers.outliers import Sources, outliers, rewritten
 from mnist_helpers.recipes import (
     RECIPES,
@@ -43,6 +47,7 @@ from mnist_helpers.recipes import (
 from mnist_helpers.training import evaluate, seed_all, train_report_net
 
 REPORT_NET = ROOT / "models" / "report_net.onnx"
+REPORT_INT8 = ROOT / "models" / "report_int8.onnx"
 DIGITS = ROOT / "models" / "digits.onnx"
 SEED = 1
 THRESHOLD = 0.95  # at which at most 5 of 100 letters and of 100 shapes from photographs get a digit (validation)
@@ -53,14 +58,24 @@ DIGITS_SEEN, REWRITTEN, OUTLIERS = 30_000, 8_000, 8_000  # pictures in each of t
 MIXED = 0.7  # the share of these epochs in the weights; the rest stays as it was before (chosen from 0.5, 0.7 and 1)
 
 
-def make_report_net():
-    """Train the report's network and export it as in chapter 02."""
+def make_report_net() -> Net:
+    """Train the report's network, export it as in chapter 02, and return it."""
     model, history = train_report_net(SEED)
     images, labels = data.load("test")
     made_with = {"command": "python tools/train_model.py", "seed": str(SEED), **provenance.made_with()}
     correct = f"{history.test_correct[-1]} of {len(labels)}"
     export.to_onnx(model.cpu(), images, REPORT_NET, metadata=made_with | {"test images read right": correct})
     print("written:", REPORT_NET.relative_to(ROOT))
+    return model
+
+
+def make_report_int8(model: Net) -> None:
+    """Write the report's network in 8 bits, as chapter 09 does."""
+    about = {"classes": " ".join(map(str, range(10))), "mean": str(data.MEAN), "std": str(data.STD)}
+    with tempfile.TemporaryDirectory() as folder:
+        path = export.to_onnx_from_pixels(model, Path(folder, "report_digits.onnx"), about)
+        export.to_int8(path, data.load_raw("train")[0][:512], REPORT_INT8)
+    print("written:", REPORT_INT8.relative_to(ROOT))
 
 
 def stored(name: str, make: Callable[[], ShiftAverage]) -> ShiftAverage:
@@ -180,6 +195,6 @@ def make_digits() -> None:
 
 
 if __name__ == "__main__":
-    make_report_net()
+    make_report_int8(make_report_net())
     make_digits()
-    write_sha256(ROOT / "models", REPORT_NET.name, DIGITS.name)
+    write_sha256(ROOT / "models", REPORT_NET.name, REPORT_INT8.name, DIGITS.name)

@@ -1,38 +1,53 @@
 """Additions to the pages of the chapters: Netron, the provenance of the outputs, alt texts in the reader's language."""
 
 import functools
+import itertools
 from pathlib import Path
 
 import nbformat
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
+from mnist_helpers import onnx_file
 from mnist_helpers._support import provenance
+from mnist_helpers._support.paths import MODELS
 from mnist_helpers._support.translation import say
 
 PLACEHOLDER = "Netron opens here."  # must match tools/run_notebooks.py
-CHAPTER = "notebooks/02_network"  # the site's copy of Netron shows its network
+NETRON_FILES = {  # what the site's copy of Netron shows: the network of the chapter, or the file that its run wrote
+    "notebooks/02_network": "report_net.onnx",
+    "notebooks/09_deployment": "report_int8.onnx",
+}
 FRAME = """<div class="netron">
 <iframe title="Netron showing the network of this chapter" loading="lazy"
-    src="../netron/index.html?url=model.onnx"></iframe>
+    src="../netron/index.html?url={name}"></iframe>
 <p><label>Open an ONNX file of yours here: <input type="file" accept=".onnx"></label>
 It stays in this browser.</p>
 <p role="status"></p>
 <script type="module" src="../_static/netron.js"></script>
-<noscript><p>Netron needs JavaScript; the drawing above shows the same network.</p></noscript>
+<p class="netron-words">Netron needs a browser with JavaScript. The file has these operators, in order: {operators}.</p>
 </div>"""
 NAMES = {"onnx": "ONNX", "onnxruntime": "ONNX Runtime", "python": "Python"}
 
 
 class NetronFrame(SphinxPostTransform):
-    """Replace the placeholder for chapter 02's Netron, which needs a kernel, by the static copy of the site."""
+    """Replace the placeholder for a chapter's Netron, which needs a kernel, by the static copy of the site."""
 
     default_priority = 500
 
     def run(self) -> None:
         for node in self.document.findall(nodes.raw):
-            if self.env.docname == CHAPTER and PLACEHOLDER in node.astext():
-                node.parent.replace(node, nodes.raw("", FRAME, format="html"))
+            if PLACEHOLDER in node.astext():
+                name = NETRON_FILES[self.env.docname]
+                frame = FRAME.format(name=name, operators=operators(MODELS / name))
+                node.parent.replace(node, nodes.raw("", frame, format="html"))
+
+
+def operators(path: Path) -> str:
+    """Return the operators of an ONNX file in words, where several alike in a row are counted."""
+    kinds = (node.op_type for node in onnx_file.read_onnx(path).graph.node)
+    runs = [(kind, len(list(run))) for kind, run in itertools.groupby(kinds)]
+    return ", ".join(kind if count == 1 else f"{count} × {kind}" for kind, count in runs)
 
 
 def relink(app, docname: str, source: list[str]) -> None:

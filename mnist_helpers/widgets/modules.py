@@ -46,6 +46,6 @@ def one_module(name: str) -> str:
     return LOADER % (json.dumps(list(sources.items())), json.dumps(name))
 
 
-def style() -> str:
-    """Return the style sheet of the widgets that show maps."""
-    return (WEB / "live.css").read_text(encoding="utf-8")
+def style(name: str = "live.css") -> str:
+    """Return a style sheet of web/; by default, that of the widgets that show maps."""
+    return (WEB / name).read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ import html
 import re
 import shutil
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -49,12 +50,12 @@ def view_script() -> bytes:
     return script.replace(r"\u3008", r"\u27e8").replace(r"\u3009", r"\u27e9").encode()
 
 
-def write(folder: Path, model: Path) -> None:
-    """Write the page as static files for any web server; open it as index.html?url=model.onnx.
+def write(folder: Path, models: Iterable[Path]) -> None:
+    """Write the page as static files for any web server, with the ONNX files `models`; open it as index.html?url=NAME.
 
-    Files that are only needed for formats other than ONNX are left out. Raises CourseError if `model` cannot be read.
+    Files that are only needed for formats other than ONNX are left out. Raises CourseError if a model cannot be read.
     """
-    content = _read(model)
+    contents = {model.name: _read(model) for model in models}
     folder.mkdir(parents=True)
     for source in sorted(PACKAGE.iterdir()):
         if source.suffix in (".js", ".css", ".png", ".ico") or source.name in PRELOADED:
@@ -62,7 +63,8 @@ def write(folder: Path, model: Path) -> None:
     (folder / "index.html").write_bytes(index_page())
     (folder / "view.js").write_bytes(view_script())
     (folder / "quiet.js").write_bytes(COOKIE_SCRIPT)
-    (folder / "model.onnx").write_bytes(content)
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
 
 
 def _read(model: Path) -> bytes:

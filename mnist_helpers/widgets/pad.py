@@ -11,7 +11,7 @@ from mnist_helpers._support.translation import say
 from mnist_helpers.data import normalise
 from mnist_helpers.predict import Reader
 from mnist_helpers.training import predict
-from mnist_helpers.widgets.modules import one_module
+from mnist_helpers.widgets.modules import one_module, style
 from mnist_helpers.widgets.still import Still
 
 SIDE = 280  # pixels of the drawing that the pad sends
@@ -25,7 +25,7 @@ class Pad(Still):
     Without a running kernel, a picture of the pad is shown instead. Raises CourseError if `model` is not a network.
     """
 
-    _esm = one_module("pad.js")
+    _esm, _css = one_module("pad.js"), style("pad.css")
     still = PICTURE.read_bytes()
 
     def __init__(self, model: nn.Module | Reader | None = None):

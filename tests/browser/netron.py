@@ -9,7 +9,8 @@ from mnist_helpers._support.paths import COURSE as ROOT
 CHAPTERS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 
-MODEL = ROOT / "models" / "report_net.onnx"
+MODEL = ROOT / "models" / "report_net.onnx"  # chapter 02's
+SHOWN = {"02_network": MODEL, "09_deployment": ROOT / "models" / "report_int8.onnx"}  # on the site
 
 
 def nodes_of(model):

@@ -201,6 +201,27 @@ def test_the_steps_name_what_they_add(visit):
     assert page.get_attribute(".origin-channel", "aria-valuetext").endswith("of 0 to 19")
 
 
+def test_all_places_of_a_layer_share_one_scale(visit):
+    page = visit.page
+    largest = np.abs(data.normalise(torch.from_numpy(seen(page))[None]).numpy()).max()
+    for stage in (0, 1):
+        slide(page, "stage", stage)
+        scales = set()
+        for row, column in [(0, 0), (2, 2), (3, 1)]:
+            slide(page, "row", row)
+            slide(page, "column", column)
+            scales.add(page.inner_text(".origin-patch-scale"))
+        assert len(scales) == 1 and (stage == 1 or scales == {f"±{largest:.1f}"})
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_finger_fits_on_an_example(width, url, browser):
+    with Visit(browser, url, width) as visit:
+        page = visit.open("")
+        boxes = [button.bounding_box() for button in page.locator(".live-sample").all()]
+        assert len(boxes) == 10 and all(min(box["width"], box["height"]) >= 44 for box in boxes)
+
+
 def test_the_pointer_on_a_map_chooses_and_a_click_keeps(visit):
     page = visit.page
     tiles = page.get_by_role("img", name="Layer 1: 10 maps")

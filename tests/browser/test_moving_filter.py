@@ -149,6 +149,51 @@ def test_it_slides_step_by_step_only_where_motion_is_wanted_and_can_be_stopped(u
         assert 0 < so_far < 26 * 26 and reached(page).sum() == so_far
 
 
+@pytest.mark.parametrize("canvas", [".moving-digit", ".moving-map"])
+def test_it_slides_on_under_a_pointer_that_crosses_it_until_a_click(canvas, url, browser):
+    with Visit(browser, url, reduced_motion="no-preference") as visit:
+        page = visit.open("")
+        page.get_by_role("button", name="Slide over all places").click()
+        for row in (5, 15, 10):
+            to(page, row, 20, 1, canvas)
+        so_far = reached(page).sum()
+        page.get_by_role("button", name="Stop").wait_for()
+        page.wait_for_timeout(200)
+        assert reached(page).sum() > so_far
+        page.mouse.down()
+        page.get_by_role("button", name="Slide over all places").wait_for()
+
+
+def shades(page, square):
+    """Return the numbers of a square and how strong their colours are."""
+    cells = page.locator(f".origin-{square} span")
+    colours = cells.evaluate_all("cells => cells.map(cell => getComputedStyle(cell).backgroundColor)")
+    strengths = [float(colour.rstrip(")").split(",")[3]) if colour.startswith("rgba") else 1 for colour in colours]
+    return [abs(float(text.replace("−", "-"))) for text in cells.all_inner_texts()], strengths
+
+
+def test_patches_share_one_scale_which_is_written_under_them(visit):
+    page = visit.page
+    assert page.inner_text(".origin-patch-scale") == "±2.8"  # the whitest pixel of the digit
+    assert page.get_by_text("The scale under each square is the same at all places.").is_visible()
+    for row, column in [(7, 5), (20, 9), (0, 0)]:
+        to(page, row, column, 3)
+        assert page.inner_text(".origin-patch-scale") == "±2.8"
+        for square, most in [("patch", 2.82), ("filter", 2), ("products", 5.64)]:
+            numbers, strengths = shades(page, square)
+            expected = pytest.approx([0.5 * number / most for number in numbers], abs=0.02)
+            assert strengths == expected, (row, column, square)
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_pictures_of_the_filters_are_large(width, url, browser):
+    with Visit(browser, url, width) as visit:
+        page = visit.open("")
+        page.locator(".moving-digit").wait_for()
+        sizes = page.locator(".moving-choice canvas").evaluate_all("all => all.map((one) => one.clientWidth)")
+        assert len(sizes) == 12 and min(sizes) >= 44
+
+
 def test_it_leaves_nothing_behind(visit):
     visit.page.evaluate("remove()")
     assert visit.page.locator("#here *").count() == 0

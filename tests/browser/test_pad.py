@@ -9,7 +9,8 @@ from tests.browser.own_page import serving_page
 
 # answers as Python does, but with a network of the test's own; notes what it was asked
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<link rel="icon" href="data:,"><title>Pad</title><p id="before">Before the pad</p><main></main>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="pad.css">
+<title>Pad</title><p id="before">Before the pad</p><main></main>
 <script type="module">
   import widget, { createPad } from "./pad.js";
   import { digitsOfDrawing } from "./segment.js";

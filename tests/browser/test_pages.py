@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from mnist_helpers._support.paths import COURSE as ROOT
-from tests.browser.netron import CHAPTERS, MODEL, nodes_of, shown_nodes
+from tests.browser.netron import CHAPTERS, MODEL, SHOWN, nodes_of, shown_nodes
 from tests.browser.visit import HEADINGS, IMAGES, OPEN_ANSWERS, Visit
 
 PAGES = ["index", "draw", "run", "model_card", "instructors", "glossary", "api", "licences", "search", "genindex"]
@@ -70,17 +70,19 @@ def test_the_checks_of_a_page_see_what_is_wrong(site, browser):
         assert any("example.org" in trouble for trouble in visit.troubles)
 
 
-@pytest.mark.parametrize("clock", [None, YEARS_AHEAD])
-def test_netron_shows_the_network_of_chapter_02(clock, site, browser):
+@pytest.mark.parametrize(
+    ("chapter", "clock"), [("02_network", None), ("02_network", YEARS_AHEAD), ("09_deployment", None)]
+)
+def test_netron_shows_the_network_of_the_chapter(chapter, clock, site, browser):
     with Visit(browser, site, 1280) as visit:
         if clock:
             visit.context.clock.install(time=clock)
-        page = visit.open("notebooks/02_network.html")
+        page = visit.open(f"notebooks/{chapter}.html")
         if clock:
             visit.context.clock.resume()
-        frame = netron(page)
-        assert shown_nodes(frame, nodes_of(MODEL)) == nodes_of(MODEL)
-        visit.screenshot(f"netron-{'ahead' if clock else 'now'}")
+        expected = nodes_of(SHOWN[chapter])
+        assert shown_nodes(netron(page), expected) == expected
+        visit.screenshot(f"netron-{chapter}-{'ahead' if clock else 'now'}")
         assert visit.troubles == [] and visit.context.cookies() == []
 
 
@@ -135,7 +137,21 @@ def test_the_drawing_shows_without_javascript(site, browser):
     page.goto(f"{site}notebooks/02_network.html")
     drawing = page.get_by_alt_text("Netron's drawing of the network")
     assert drawing.bounding_box()["height"] > 300  # a picture that is not loaded is as high as its text
-    assert "Netron needs JavaScript" in page.locator("noscript p", has_text="Netron").first.text_content()
+    assert page.get_by_text("Netron needs a browser with JavaScript.").is_visible()
+    context.close()
+
+
+def test_on_paper_and_without_javascript_the_operators_stand_in_netrons_place(site, browser):
+    with Visit(browser, site, 1280) as visit:
+        page = visit.open("notebooks/09_deployment.html")
+        words = page.locator(".netron-words")
+        assert not words.is_visible() and "QuantizeLinear, DequantizeLinear, Conv" in words.text_content()
+        page.emulate_media(media="print")
+        assert words.is_visible()
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site}notebooks/09_deployment.html")
+    assert page.locator(".netron-words").is_visible() and not page.locator(".netron iframe").is_visible()
     context.close()
 
 
@@ -199,7 +215,7 @@ def test_a_term_is_explained_under_the_pointer_and_the_focus(site, browser):
 
 STOPS = """() => {
     const element = document.activeElement;
-    const shown = getComputedStyle(element), box = element.closest(".sd-card, .live-paper, form") ?? element;
+    const shown = getComputedStyle(element), box = element.closest(".sd-card, .live-paper, .moving-paper, form") ?? element;
     const around = getComputedStyle(box);
     const seen = [shown, around].some((s) => s.outlineStyle !== "none" || s.boxShadow !== "none");
     return { seen, end: element === document.body || element.matches("iframe"), html: element.outerHTML.slice(0, 200) };

@@ -15,7 +15,8 @@ from tests.browser.visit import Visit
 from tests.support.brackets import bracketed, without_brackets
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<link rel="icon" href="data:,"><link rel="stylesheet" href="live.css"><title>1</title>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="live.css">
+<link rel="stylesheet" href="pad.css"><title>1</title>
 <main><div id="pad"></div><div id="live"></div><div id="filter"></div></main><script type="module">
 import { mount } from "./live.js";
 import { loadNetwork } from "./network.js";

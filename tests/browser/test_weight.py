@@ -22,9 +22,16 @@ DISTORTED = """() => [...document.querySelectorAll(".cell_output img")].filter((
     return Math.abs((width * image.naturalHeight) / (height * image.naturalWidth) - 1) > 0.03;
 }).map((image) => image.src)"""
 
+# The weights of the networks come late, as over a slow connection
+LATE = """const { fetch } = window;
+window.fetch = async (...asked) => {
+    if (`${asked[0]}`.endsWith(".bin")) await new Promise((come) => setTimeout(come, 2000));
+    return fetch(...asked);
+};"""
+
 
 class Scales:
-    """Adds up the bytes of all answers that a page gets, without Netron, which is a page of its own in chapter 02."""
+    """Adds up the bytes of all answers that a page gets, without Netron, which is a page of its own in two chapters."""
 
     def __init__(self, page):
         self.urls, self.bytes = {}, {}
@@ -84,6 +91,21 @@ def test_the_pad_needs_little_before_one_can_draw(site, browser):
         page, scales = opened(visit, "draw")
         page.locator(".live-canvas").wait_for()
         assert scales.total() <= 130_000, scales.heaviest()
+
+
+@pytest.mark.parametrize("width", [1440, 768, 390, 320])
+def test_the_maps_have_their_place_before_the_network_comes(width, site, browser):
+    with Visit(browser, site, width) as visit:
+        page = visit.context.new_page()
+        page.add_init_script(LATE)
+        page.add_init_script(f"({WATCH})()")
+        page.goto(f"{site}index.html")
+        page.locator(".live-origin").wait_for()
+        page.evaluate("document.querySelector('.live-flow').scrollIntoView()")
+        assert page.get_by_role("img", name="Layer 1").count() == 0
+        page.get_by_role("img", name="Layer 1").wait_for()
+        page.wait_for_timeout(500)
+        assert page.evaluate("shift") <= SHIFT
 
 
 def test_the_scales_see_weight_and_movement(site, browser):

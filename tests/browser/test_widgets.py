@@ -9,6 +9,15 @@ CHAPTERS = {"01_data": "Pad", "02_network": "MovingFilter", "05_predictions": "L
 ALIVE = {"Pad": ".pad-canvas", "MovingFilter": ".moving-digit", "LivePad": ".live-canvas"}
 
 
+CONTRASTS = """captions => captions.map((caption) => {
+    const linear = (share) => (share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4);
+    const light = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).map((value) => linear(value / 255))
+        .reduce((sum, value, n) => sum + value * [0.2126, 0.7152, 0.0722][n], 0.05);
+    const [ink, paper] = [getComputedStyle(caption).color, getComputedStyle(document.body).backgroundColor].map(light);
+    return Math.max(ink, paper) / Math.min(ink, paper);
+})"""
+
+
 def near(page, name):
     """Scroll to the widget and wait until it is alive."""
     page.locator(f"[data-widget={name}]").scroll_into_view_if_needed()
@@ -45,6 +54,17 @@ def test_the_filter_of_chapter_02_has_the_numbers_of_its_figure(site, browser):
         page = near(visit.open("notebooks/02_network.html"), "MovingFilter")
         assert page.inner_text(".origin-value") == "10.27"
         assert page.locator(".moving-choice input").count() == 12
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("chapter", ["02_network", "05_predictions"])
+def test_captions_of_the_squares_can_be_read(chapter, theme, site, browser):
+    with Visit(browser, site, color_scheme=theme) as visit:
+        page = near(visit.open(f"notebooks/{chapter}.html"), CHAPTERS[chapter])
+        captions = page.locator(".origin-shown figcaption, .origin-legend")
+        assert captions.count() == 4 and min(captions.evaluate_all(CONTRASTS)) >= 4.5
+        weights = captions.evaluate_all("all => all.map((one) => Number(getComputedStyle(one).fontWeight))")
+        assert min(weights) >= 400  # thin letters look pale, whatever their colour
 
 
 def test_a_digit_on_the_pad_of_chapter_05_goes_through_the_layers(site, browser):

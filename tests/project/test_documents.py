@@ -3,6 +3,7 @@
 import re
 import subprocess
 
+import preview_picture
 import pytest
 
 from mnist_helpers._support.paths import COURSE as ROOT
@@ -69,6 +70,23 @@ def test_a_wrong_command_link_or_path_is_noticed(text, finding):
 def heavy(sizes):
     """Return the files that are too large, the dataset aside."""
     return [name for name, size in sizes.items() if size > LARGEST and not name.startswith(DATASET)]
+
+
+# Where the course says its title: a file, and what is before and after the title there
+TITLES = {
+    "README.md": r"\A# (.*)\n",
+    "tools/handout/README.md": r"\A# (.*)\n",
+    "docs/index.md": r"\n# (.*)\n",
+    "docs/conf.py": r'\nproject = "(.*)"\n',
+    "pyproject.toml": r'\ndescription = "(.*?):',
+}
+
+
+def test_the_course_has_one_title():
+    found = {name: re.search(part, (ROOT / name).read_text(encoding="utf-8"))[1] for name, part in TITLES.items()}
+    assert len(set(found.values())) == 1, found
+    words = " ".join(text for text, _, size, *_ in preview_picture.TEXT if size > 50)
+    assert words in found.values()
 
 
 def test_no_file_but_the_dataset_is_too_large():

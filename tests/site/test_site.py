@@ -92,6 +92,24 @@ def test_every_link_of_the_pages_leads_somewhere(built):
                 assert target.is_file() or (target / "index.html").is_file(), f"{page.name}: {link}"
 
 
+@pytest.mark.parametrize(
+    ("chapter", "name", "operators"),
+    [
+        ("02_network", "report_net.onnx", "order: Conv, MaxPool, Relu, Conv,"),
+        (
+            "09_deployment",
+            "report_int8.onnx",
+            "order: Cast, 8 × DequantizeLinear, Div, Sub, Div, Unsqueeze, Quant",
+        ),
+    ],
+)
+def test_netron_has_the_network_of_its_chapter(chapter, name, operators, built):
+    page = (built / "notebooks" / f"{chapter}.html").read_text(encoding="utf-8")
+    assert f'src="../netron/index.html?url={name}"' in page and "Netron opens here." not in page
+    assert (built / "netron" / name).read_bytes() == (ROOT / "models" / name).read_bytes()
+    assert operators in page
+
+
 def test_pages_name_no_path_of_this_machine(built):
     for page in built.rglob("*.html"):
         assert str(ROOT) not in page.read_text(encoding="utf-8") and "/root/" not in page.read_text(encoding="utf-8")

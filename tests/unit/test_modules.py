@@ -62,5 +62,6 @@ def test_the_package_needs_nothing_of_the_site():
         assert not (ROOT / "docs" / "_static" / path.name).exists(), "two files of one name: the site would have one"
 
 
-def test_the_style_loads_nothing():
-    assert ".moving-paper" in style() and "url(" not in style() and "@import" not in style()
+@pytest.mark.parametrize(("sheet", "part"), [("live.css", ".moving-paper"), ("pad.css", ".pad-paper")])
+def test_a_style_loads_nothing(sheet, part):
+    assert part in style(sheet) and "url(" not in style(sheet) and "@import" not in style(sheet)

@@ -62,7 +62,7 @@ def test_every_script_and_style_of_the_page_is_served(url):
 
 
 def test_shapes_are_written_in_brackets_that_most_fonts_have(url, tmp_path, model):
-    netron_page.write(tmp_path / "netron", model)
+    netron_page.write(tmp_path / "netron", [model])
     for script in (get(url, "/view.js")[1], (tmp_path / "netron" / "view.js").read_bytes()):
         assert b"`\\u27e8${content}\\u27e9`" in script and b"u3008" not in script
 

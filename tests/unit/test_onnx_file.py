@@ -57,7 +57,7 @@ def test_a_shipped_network_without_its_digest_is_refused(sums, shipped):
 
 
 def test_the_published_digests_are_those_of_the_shipped_files(tmp_path):
-    names = ["report_net.onnx", "digits.onnx"]
+    names = ["report_net.onnx", "report_int8.onnx", "digits.onnx"]
     for name in names:
         shutil.copy(MODEL.with_name(name), tmp_path)
     write_sha256(tmp_path, *names)

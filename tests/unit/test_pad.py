@@ -130,3 +130,4 @@ def test_pad_is_shown_as_a_widget_and_as_a_picture():
 
 def test_the_script_is_not_watched_for_changes():
     assert Pad(Net())._esm == Pad._esm == one_module("pad.js")
+    assert ".pad-canvas" in Pad(Net())._css

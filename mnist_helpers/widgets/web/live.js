@@ -11,6 +11,7 @@ import { fragmentOf, strokesIn } from "./link.js";
 import { fallsOf, occlusion, worstOf } from "./occlusion.js";
 import { createPaper, PAPER_SIDE } from "./paper.js";
 import { sample } from "./samples.js";
+import { createSection } from "./section.js";
 import { digitsOfDrawing } from "./segment.js";
 import { text } from "./text.js";
 import { answerFor, FAILED, inPercent, NOTHING } from "./words.js";
@@ -193,17 +194,12 @@ function openLink(paper) {
 }
 
 function build(element, choices) {
-  const root = document.createElement("section");
-  root.className = "live";
-  root.setAttribute("aria-label", text("A network reads what you draw"));
-  root.dataset.lmSuppressShortcuts = "true"; // in JupyterLab, a key must not do two things
-  root.innerHTML = BODY;
+  const root = createSection(element, "live", text("A network reads what you draw"), BODY);
   const name = `live-network-${Math.random().toString(36).slice(2)}`;
   const radio = ({ label }, n) =>
     `<label><input type="radio" name="${name}" ${n === 0 ? "checked" : ""}> <span>${label}</span></label>`;
   root.querySelector(".live-choice div").innerHTML = choices.map(radio).join("");
   root.querySelector(".live-choice").hidden = choices.length < 2;
-  element.replaceChildren(root);
   return root;
 }
 

@@ -7,7 +7,8 @@
 import { createAnnouncer } from "./announce.js";
 import { mapsOfImage } from "./layers.js";
 import { mixed, paintOne, signed } from "./paint.js";
-import { labelled, PRODUCTS, showProducts } from "./products.js";
+import { labelled, LEGEND, PRODUCTS, showProducts } from "./products.js";
+import { createSection } from "./section.js";
 import { originOf, stagesOf } from "./stages.js";
 import { text } from "./text.js";
 import { inNumbers, sumOf } from "./words.js";
@@ -74,9 +75,13 @@ function listen(view) {
   find("empty").addEventListener("click", () => choose(view, view.filters.indexOf(view.filter)));
 }
 
-/** Move the filter to where the pointer is on a canvas; `placeOf` turns shares of its width and height into a place. */
+/**
+ * Move the filter to where the pointer is on a canvas; `placeOf` turns shares of its width and height into a place. While
+ * the filter slides by itself, only a pressed pointer moves it.
+ */
 function followPointer(view, canvas, placeOf) {
   const follow = (event) => {
+    if (view.sliding !== null && event.buttons === 0) return;
     const { left, top, width, height } = canvas.getBoundingClientRect();
     stop(view);
     moveTo(view, placeOf((event.clientX - left) / width, (event.clientY - top) / height));
@@ -149,7 +154,7 @@ function show(view) {
   const { find, filter, place, reached, image } = view;
   const [, map] = filter.maps;
   const origin = originOf(filter.network, filter.maps, stagesOf(filter.network)[0], 0, place);
-  showProducts(find, origin.inputs[0], filter.size);
+  showProducts(find, origin, 0);
   find("steps").replaceChildren(...labelled(origin.bias === 0 ? sumOf(origin).slice(0, 1) : sumOf(origin)));
   find("value").textContent = inNumbers(origin.total);
   paintOne(find("map"), map.height, map.width, (n) => (reached[n] ? signed(map.values[n] / filter.largest) : NOT_YET));
@@ -181,15 +186,10 @@ function paintFilter(canvas, { size, layer: { weights } }) {
 }
 
 function build(element, filters) {
-  const root = document.createElement("section");
-  root.className = "live moving";
-  root.setAttribute("aria-label", text("A filter that you move over a digit"));
-  root.dataset.lmSuppressShortcuts = "true"; // in JupyterLab, a key must not do two things
-  root.innerHTML = BODY;
+  const root = createSection(element, "live moving", text("A filter that you move over a digit"), BODY);
   const name = `moving-${Math.random().toString(36).slice(2)}`;
   root.querySelector(".moving-choice div").innerHTML = filters.map((_, n) => choiceMarkup(name, n)).join("");
   root.querySelectorAll(".moving-choice span").forEach((span, n) => (span.textContent = filters[n].name));
-  element.replaceChildren(root);
   return root;
 }
 
@@ -226,6 +226,7 @@ const BODY = `
   <button type="button" class="moving-slide">${text("Slide over all places")}</button>
   <button type="button" class="moving-empty">${text("Empty the map")}</button>
 </div>
+${LEGEND}
 <div class="origin-shown">
   ${PRODUCTS}
   <dl class="origin-steps"></dl>

@@ -1,6 +1,6 @@
 /** "Where a number comes from": the patch under the pointer, the filter, their products, and the steps to one number. */
 
-import { labelled, PRODUCTS, showProducts } from "./products.js";
+import { labelled, LEGEND, PRODUCTS, showProducts } from "./products.js";
 import { text } from "./text.js";
 import { inNumbers, stepsOf } from "./words.js";
 
@@ -37,7 +37,7 @@ function sayPlace(slider, number, most) {
 function showSteps(find, origin) {
   const strongest = strongestOf(origin);
   const { sum } = origin.inputs[strongest];
-  showProducts(find, origin.inputs[strongest], origin.size);
+  showProducts(find, origin, strongest);
   const shown = { number: strongest, sum: inNumbers(sum) };
   find("which").textContent =
     origin.inputs.length === 1 ? "" : text("Shown: input map {number}, whose products count most ({sum}).", shown);
@@ -59,6 +59,7 @@ const BODY = `
   <label>${text("Row")} <input type="range" class="origin-row" min="0" step="1"><output aria-hidden="true"></output></label>
   <label>${text("Column")} <input type="range" class="origin-column" min="0" step="1"><output aria-hidden="true"></output></label>
 </div>
+${LEGEND}
 <div class="origin-shown">
   ${PRODUCTS}
   <dl class="origin-steps"></dl>

@@ -205,7 +205,7 @@ function svg(tag, attributes) {
 function build(element) {
   const root = document.createElement("div");
   root.className = "pad";
-  root.innerHTML = `<style>${STYLE}</style>${BODY}`;
+  root.innerHTML = BODY;
   root.querySelector(".pad-bars").innerHTML = [...Array(10).keys()].map(barMarkup).join("");
   element.append(root);
   const find = (name) => root.querySelector(`.pad-${name}`);
@@ -264,79 +264,6 @@ const BODY = `
 function sign(shape) {
   return `<svg viewBox="0 0 14 14" aria-hidden="true">${shape}</svg>`;
 }
-
-// The site sets data-theme on html, and JupyterLab data-jp-theme-light on body; otherwise the system setting is used
-const DARK = `--pad-text: #e8e8ea; --pad-quiet: #b4b8be; --pad-surface: #1c1f24; --pad-edge: #878e98;
-  --pad-track: #30353d; --pad-bar: #8b949e; --pad-best: #5cb3e8; --pad-button: #2a2f37;`;
-
-const STYLE = `
-.pad { --pad-text: #1f2328; --pad-quiet: #555c66; --pad-surface: #f6f7f9; --pad-edge: #7a828c; --pad-track: #e3e6ea;
-  --pad-bar: #7a828c; --pad-best: #0072b2; --pad-button: #fff; --pad-orange: #d55e00; --pad-blue: #0072b2;
-  container-type: inline-size; color: var(--pad-text); background: var(--pad-surface); border-radius: 12px;
-  font: 16px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif; margin: 1rem 0; }
-html[data-theme="dark"] .pad, body[data-jp-theme-light="false"] .pad { ${DARK} }
-@media (prefers-color-scheme: dark) { html:not([data-theme]) body:not([data-jp-theme-light]) .pad { ${DARK} } }
-.pad *, .pad *::before { box-sizing: border-box; }
-.pad p, .pad ul, .pad li { margin: 0; padding: 0; font-size: inherit; line-height: inherit; color: inherit;
-  list-style: none; }
-.pad-views { display: grid; gap: 20px 24px; padding: 20px 20px 12px; grid-template-columns: minmax(0, 1fr); }
-.pad p.pad-title { font-size: 15px; font-weight: 600; margin-bottom: 8px; white-space: nowrap; }
-.pad p.pad-note, .pad .pad-key li { font-size: 14px; color: var(--pad-quiet); }
-.pad-paper { position: relative; width: 100%; max-width: 280px; aspect-ratio: 1; border-radius: 8px; overflow: clip;
-  background: #000; outline: 1px solid var(--pad-edge); }
-.pad-sees .pad-paper { max-width: 168px; }
-.pad-paper canvas, .pad-paper svg { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0;
-  max-width: none; }
-.pad-paper svg, .pad-hint { pointer-events: none; }
-.pad-canvas { touch-action: none; cursor: crosshair; user-select: none; -webkit-user-select: none; }
-.pad-canvas:focus { outline: none; }
-.pad-paper:has(.pad-canvas:focus-visible), .pad-clear:focus-visible { outline: 3px solid var(--pad-best);
-  outline-offset: 3px; }
-.pad-picture { image-rendering: pixelated; }
-.pad p.pad-hint { position: absolute; inset: 0; display: none; place-items: center; color: #b4b8be; user-select: none; }
-.pad-empty p.pad-hint { display: grid; }
-.pad svg * { fill: none; vector-effect: non-scaling-stroke; }
-.pad .pad-box { stroke: var(--pad-orange); stroke-width: 2; }
-.pad .pad-frame { stroke: #8b949e; stroke-width: 1; stroke-dasharray: 3 3; }
-.pad .pad-mass { stroke: var(--pad-blue); stroke-width: 3; }
-.pad .pad-rim { stroke: #fff; stroke-width: 6; }
-.pad .pad-key { margin-top: 10px; }
-.pad-key svg { width: 14px; height: 14px; vertical-align: -2px; margin-right: 4px; }
-.pad-tools { display: flex; align-items: center; gap: 12px; margin-top: 12px; }
-.pad .pad-clear { min-height: 44px; min-width: 88px; padding: 0 20px; border: 1px solid var(--pad-edge);
-  border-radius: 8px; background: var(--pad-button); color: inherit; font: inherit; font-weight: 600; cursor: pointer; }
-.pad .pad-clear:hover { border-color: var(--pad-text); }
-.pad kbd { font: inherit; padding: 0 5px; border: 1px solid var(--pad-edge); border-radius: 4px; background: none;
-  color: inherit; box-shadow: none; }
-.pad p.pad-verdict { font-size: 18px; min-height: 2.8em; margin-bottom: 6px; }
-.pad-status { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
-  white-space: nowrap; }
-.pad .pad-bars { display: grid; gap: 3px; font-variant-numeric: tabular-nums; }
-.pad .pad-bar { display: grid; grid-template-columns: 12px minmax(0, 1fr) 76px; align-items: center; gap: 8px; }
-.pad-track { height: 14px; border-radius: 4px; background: var(--pad-track); overflow: clip;
-  forced-color-adjust: none; }
-.pad-fill { display: block; height: 100%; width: 0; background: var(--pad-bar); transition: width 120ms ease-out; }
-.pad-value { text-align: right; white-space: nowrap; color: var(--pad-quiet); }
-.pad-best { font-weight: 700; }
-.pad-best .pad-fill { background: var(--pad-best); }
-.pad-best .pad-value { color: inherit; }
-.pad-empty .pad-value { visibility: hidden; }
-.pad p.pad-explanation { padding: 0 20px; min-height: 1.4em; }
-.pad p.pad-caption { padding: 4px 20px 18px; }
-@container (max-width: 459px) { .pad p.pad-explanation { min-height: 4.2em; } }
-@container (min-width: 460px) {
-  .pad-views { grid-template-columns: 256px minmax(0, 1fr); }
-  .pad-sees { grid-column: 1 / -1; display: grid; grid-template-columns: 168px 1fr; column-gap: 24px; }
-  .pad-sees .pad-title { grid-column: 1 / -1; }
-}
-@container (min-width: 660px) {
-  .pad-views { grid-template-columns: 240px 150px minmax(0, 1fr); }
-  .pad-sees { display: block; grid-column: 2; grid-row: 1; }
-  .pad-answers { grid-column: 3; }
-}
-@container (min-width: 780px) { .pad-views { grid-template-columns: 280px 168px minmax(0, 400px); } }
-@media (prefers-reduced-motion: reduce) { .pad-fill { transition: none; } }
-`;
 
 /** The widget: `answer` sends a message with an id to Python and waits for the answer with the same id. */
 export default {

@@ -4,27 +4,43 @@ import { signed } from "./paint.js";
 import { text } from "./text.js";
 import { inNumbers } from "./words.js";
 
+const SCALES = text("Red is positive, blue negative. The scale under each square is the same at all places.");
+
+/** What the colours of the squares mean. */
+export const LEGEND = `<p class="origin-legend" aria-hidden="true">${SCALES}</p>`;
+
 /** The elements that `showProducts` fills, found by their names `patch`, `filter` and `products`. */
 export const PRODUCTS = `
-  <figure aria-hidden="true"><div class="origin-grid origin-patch"></div><figcaption>${text("patch")}</figcaption></figure>
+  ${square("patch", text("patch"))}
   <span aria-hidden="true">×</span>
-  <figure aria-hidden="true"><div class="origin-grid origin-filter"></div><figcaption>${text("filter")}</figcaption></figure>
+  ${square("filter", text("filter"))}
   <span aria-hidden="true">=</span>
-  <figure aria-hidden="true"><div class="origin-grid origin-products"></div><figcaption>${text("products")}</figcaption></figure>`;
+  ${square("products", text("products"))}`;
 
-/** Show an input of `originOf` in stages.js; `find(name)` returns an element, and `size` is the filter's side. */
-export function showProducts(find, { patch, filter, products }, size) {
-  Object.entries({ patch, filter, products }).forEach(([name, values]) => showGrid(find(name), values, size));
+function square(name, caption) {
+  return `<figure aria-hidden="true"><div class="origin-grid origin-${name}"></div>
+    <figcaption>${caption} <span class="origin-${name}-scale"></span></figcaption></figure>`;
 }
 
-/** Show numbers in a square. */
-function showGrid(grid, values, size) {
-  const largest = Math.max(1e-6, ...values.map(Math.abs));
+/** Show an input of `origin`, which is that of `originOf` in stages.js; `find(name)` returns an element. */
+export function showProducts(find, { size, inputs, largest }, input) {
+  for (const name of ["patch", "filter", "products"]) {
+    showGrid(find(name), inputs[input][name], size, Math.max(largest[name], 1e-6));
+    find(`${name}-scale`).textContent = `±${short(largest[name])}`;
+  }
+}
+
+function short(value) {
+  return inNumbers(value, Math.abs(value) >= 10 ? 0 : 1);
+}
+
+/** Show numbers in a square, where `largest` has the strongest colour. */
+function showGrid(grid, values, size, largest) {
   if (grid.childElementCount !== values.length) grid.replaceChildren(...values.map(() => document.createElement("span")));
   grid.style.setProperty("--origin-size", size);
   values.forEach((value, n) => {
     const cell = grid.children[n];
-    cell.textContent = inNumbers(value, Math.abs(value) >= 10 ? 0 : 1);
+    cell.textContent = short(value);
     const [red, green, blue] = signed(Math.sign(value));
     cell.style.backgroundColor = `rgba(${red}, ${green}, ${blue}, ${(0.5 * Math.abs(value)) / largest})`;
   });

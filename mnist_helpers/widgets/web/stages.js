@@ -23,7 +23,7 @@ export function outputOf(stage, maps) {
  * Return where the value at [row, column] of a map of a convolutional stage comes from: {size of the filter,
  * place: [row, column] of the patch, inputs: for each input map {patch, filter, products, sum}, bias, total: their sum,
  * pooled: the sums of which it is the largest, scale: [factor, summand] of a batch normalisation or null, value: what
- * the stage hands on}.
+ * the stage hands on, largest: the absolute values that no patch, filter or product of this stage exceeds}.
  */
 export function originOf({ layers }, maps, stage, channel, [row, column]) {
   const { shape, weights, bias } = layers[stage.first];
@@ -35,8 +35,8 @@ export function originOf({ layers }, maps, stage, channel, [row, column]) {
     return productsOf(patchAt(maps[stage.first], input, place, size), weights.subarray(first, first + size * size));
   });
   const value = valueAt(outputOf(stage, maps), channel, [row, column]);
-  const scale = scaleOf(layers, stage, channel);
-  return { size, place, inputs, bias: bias[channel], total, pooled: pooled.map((one) => one.value), scale, value };
+  const rest = { pooled: pooled.map((one) => one.value), scale: scaleOf(layers, stage, channel) };
+  return { size, place, inputs, bias: bias[channel], total, ...rest, value, largest: largestOf(maps[stage.first], weights) };
 }
 
 /** Return the side of the squares of which a stage keeps the largest value: 1 if it has no pooling. */
@@ -51,6 +51,11 @@ function scaleOf(layers, stage, channel) {
 
 function layerOf(kind, layers, stage) {
   return layers.slice(stage.first, stage.last + 1).find((layer) => layer.kind === kind);
+}
+
+function largestOf({ values }, weights) {
+  const [patch, filter] = [values, weights].map((all) => all.reduce((most, value) => Math.max(most, Math.abs(value)), 0));
+  return { patch, filter, products: patch * filter };
 }
 
 function squareOf(maps, channel, [row, column], side) {
