@@ -79,7 +79,8 @@ test: .venv/.dev-installed .venv/.site-installed  ## what CI runs: also the note
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest tests notebooks $(NBVAL) --nbval-current-env --nbval-cell-timeout=600 -n 2 --dist loadfile
+	$(PY) -m pytest notebooks tests $(NBVAL) --nbval-current-env --nbval-cell-timeout=600 \
+		-n 2 --dist loadfile --no-loadscope-reorder
 
 test-all: .venv/.dev-installed .venv/.site-installed  ## also what takes long: kills, full disks, every chapter in JupyterLab
 	$(PY) -m pytest tests -m ""

@@ -27,10 +27,15 @@ def pytest_configure(config):
 
 
 class Scheduling(LoadFileScheduling):
-    """Tests of one file share what they set up, and run in one process; chapters in JupyterLab share nothing."""
+    """Tests of one file, and all of the site, share what they set up and run in one process.
+
+    Chapters in JupyterLab share nothing. Notebooks and tests/browser take longest: the Makefile lets them begin first.
+    """
 
     def _split_scope(self, nodeid):
-        return nodeid if "/test_jupyterlab.py" in nodeid else super()._split_scope(nodeid)
+        if "/test_jupyterlab.py" in nodeid:
+            return nodeid
+        return "tests/site" if nodeid.startswith("tests/site/") else super()._split_scope(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -4,17 +4,25 @@ import shutil
 import subprocess
 
 import pytest
-import torch
 
-from mnist_helpers import data
-
-torch.set_num_threads(1)  # the work is small, and threads that wait for each other are slow on a busy machine
-torch.zeros(1, requires_grad=True).backward()  # after an export, the first gradient starts threads, and forks fail
+# Without torch, which takes seconds to import: the process that hands out tests to others needs none
 
 
 def pytest_runtest_setup(item):
-    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
-        pytest.skip("PyTorch finds no NVIDIA GPU, so what needs one is not tested.")
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("PyTorch finds no NVIDIA GPU, so what needs one is not tested.")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Compute with one thread: the work is small, and threads that wait for each other are slow on a busy machine."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.zeros(1, requires_grad=True).backward()  # after an export, the first one starts threads, and forks fail
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +39,8 @@ def no_progress_for_the_notebooks(progress_of_tests, monkeypatch):
 @pytest.fixture(scope="session")
 def test_set():
     """All test images [10000, 1, 28, 28], normalised, and their labels; tests take the first few hundred."""
+    from mnist_helpers import data
+
     return data.load("test")
 
 

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from filelock import FileLock
 from serve_site import serving
 
 from mnist_helpers._support.paths import COURSE as ROOT
@@ -33,13 +34,19 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory):
-    """The address of the site, built from the repository as it is, and served on 127.0.0.1."""
+def site(tmp_path_factory, worker_id):
+    """The address of the site, built from the repository as it is, and served on 127.0.0.1.
+
+    It is built once for all processes of pytest-xdist, in the folder that they share.
+    """
     import build_site
 
     if not build_site.NODE_MODULES.is_dir():
         missing("the site's npm packages are not installed (`make test` installs them)")
-    folder = tmp_path_factory.mktemp("built") / "site"
-    build_site.build(ROOT, build_site.NODE_MODULES, folder, for_instructors=True)
+    own = tmp_path_factory.getbasetemp()
+    folder = (own if worker_id == "master" else own.parent) / "site"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():  # it is there when it is whole
+            build_site.build(ROOT, build_site.NODE_MODULES, folder, for_instructors=True)
     with serving(folder) as address:
         yield address

@@ -385,7 +385,12 @@ def test_every_command_line_of_predict_is_taken_or_refused(place, arguments):
 # exercises
 
 TABLES = {name: importlib.import_module(f"tests.exercises.{name}") for name in CHAPTERS}
-ALL = [exercise for table in TABLES.values() for exercise in table.exercises]
+LONG = {"train_to_goal", "export_and_compare"}  # seconds for each check
+ALL = [
+    pytest.param(exercise, marks=[pytest.mark.slow] * (exercise.name in LONG), id=exercise.name)
+    for table in TABLES.values()
+    for exercise in table.exercises
+]
 
 
 class Hostile:
@@ -454,7 +459,7 @@ def in_this_process():
         yield
 
 
-@pytest.mark.parametrize("exercise", ALL, ids=lambda exercise: exercise.name)
+@pytest.mark.parametrize("exercise", ALL)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.usefixtures("in_this_process")
 @given(data=st.data())

@@ -25,11 +25,12 @@ ALLOWED = {
 PYTHON = [sys.executable]
 SMALL_TRAIN = COURSE / "tests" / "support" / "small_train.py"
 DIGIT = NOTEBOOKS / "images" / "drawn_digit.png"
-READER = """
+SECONDS = 12  # after which ONNX Runtime has sent its telemetry, where it is not switched off
+READER = f"""
 import time
 from mnist_helpers.predict import Reader
 reader = Reader()
-time.sleep(20)  # ONNX Runtime sent its telemetry after some seconds
+time.sleep({SECONDS})
 """
 NETRON = f"""
 import urllib.request
@@ -114,8 +115,8 @@ def test_a_file_that_is_left_at_home_is_seen(watched):
 def test_telemetry_that_is_not_switched_off_is_seen(watched, monkeypatch):
     for name in CI_SERVICES:
         monkeypatch.setenv(name, "true")
-    code = "import onnxruntime, time; s = onnxruntime.InferenceSession('models/digits.onnx'); time.sleep(12)"
-    run = watched(*PYTHON, "-c", code)
+    code = "import onnxruntime, time; s = onnxruntime.InferenceSession('models/digits.onnx'); "
+    run = watched(*PYTHON, "-c", f"{code}time.sleep({SECONDS})")
     assert run.attempts and any("onnxruntime" in file for file in unexpected(run.files))
 
 
@@ -154,7 +155,7 @@ def test_imports_reach_no_other_machine(watched):
 
 SLOW = pytest.mark.slow
 CHAPTERS = [
-    pytest.param(path, id=path.stem, marks=[] if path.stem in ("02_network", "09_deployment") else SLOW)
+    pytest.param(path, id=path.stem, marks=[] if path.stem == "09_deployment" else SLOW)
     for path in sorted(NOTEBOOKS.glob("*.ipynb"))
 ]
 

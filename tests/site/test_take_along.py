@@ -11,20 +11,17 @@ import nbformat
 import pytest
 
 from mnist_helpers._support.paths import COURSE as ROOT
-from tests.support.course_copy import fresh_copy
 from tests.support.refusal import refused
+from tests.support.site_copy import build, course_with_a_site
 
 pytest.importorskip("sphinx", reason="Sphinx is not installed (`make test` installs it), so the site is not tested.")
 from sphinx.errors import ExtensionError  # noqa: E402
 
 addresses = importlib.import_module("addresses")
-build_site = importlib.import_module("build_site")
 copies = importlib.import_module("copies")
 downloads = importlib.import_module("downloads")
-formulas = importlib.import_module("formulas")
 
 CHAPTERS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
-MATHJAX = "exports.init = async () => ({ tex2mml: (tex) => `<math><mtext>${tex.length}</mtext></math>` });"
 URLS = """[project]
 name = "course"
 [project.urls]
@@ -95,30 +92,17 @@ def test_no_zip_holds_a_solution_an_output_or_the_instructors_page(zips):
                     assert not any(cell.get("outputs") for cell in cells)
 
 
-def build(folder, urls):
-    """Build a copy of the course in `folder`, whose pyproject.toml is `urls`, with a stand-in for MathJax."""
-    fresh_copy(folder)
-    (folder / "pyproject.toml").write_text(urls)
-    mathjax = folder / "node_modules" / formulas.MATHJAX
-    mathjax.parent.mkdir(parents=True)
-    mathjax.write_text(MATHJAX)
-    build_site.build(folder, folder / "node_modules", folder / "site")
-    return folder / "site"
-
-
 @pytest.fixture(scope="module")
 def configured(tmp_path_factory):
-    return build(tmp_path_factory.mktemp("configured"), URLS)
+    """The site of a course that has an address, and one for its repository."""
+    course = course_with_a_site(tmp_path_factory.mktemp("configured"))
+    (course / "pyproject.toml").write_text(URLS)
+    return build(course)
 
 
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    return build(tmp_path_factory.mktemp("plain"), URLS.partition("[project.urls]")[0])
-
-
-def test_the_zips_hold_the_course_of_which_the_pages_are(plain):
-    with zipfile.ZipFile(plain / "_static" / "downloads" / "course.zip") as archive:
-        assert archive.read("course/pyproject.toml").decode() == URLS.partition("[project.urls]")[0]
+def test_the_zips_hold_the_course_of_which_the_pages_are(built):
+    with zipfile.ZipFile(built / "_static" / "downloads" / "course.zip") as archive:
+        assert archive.read("course/pyproject.toml").decode() == (built.parent / "pyproject.toml").read_text()
 
 
 @pytest.mark.parametrize(("make", "text"), [("chapter_of", "\n## Start\n"), ("leave_out_others", copies.ORDER)])
@@ -177,9 +161,9 @@ def test_each_chapter_offers_its_zip_and_the_services_that_can_find_it(name, con
     assert f"https://mybinder.org/v2/gh/owner/name/HEAD?urlpath=lab/tree/notebooks/{name}.ipynb" in offered
 
 
-def test_without_a_repository_no_page_speaks_of_one(plain):
-    assert "_static/downloads/02_network.zip" in line(plain, "02_network")
-    for page in [*(plain / "notebooks").glob("*.html"), plain / "run.html"]:
+def test_without_a_repository_no_page_speaks_of_one(built):
+    assert "_static/downloads/02_network.zip" in line(built, "02_network")
+    for page in [*(built / "notebooks").glob("*.html"), built / "run.html"]:
         assert not re.search("colab|binder|og:image|og:url|rel=.canonical", page.read_text(encoding="utf-8"), re.I), (
             page
         )
@@ -210,8 +194,8 @@ def test_a_link_to_a_page_is_shown_with_words_and_a_picture(name, configured):
     assert page.count('name="description"') == 1 and found["description"] == found["og:description"]
 
 
-def test_without_an_address_of_the_site_there_are_words_alone(plain):
-    found = previews((plain / "notebooks" / "02_network.html").read_text(encoding="utf-8"))
+def test_without_an_address_of_the_site_there_are_words_alone(built):
+    found = previews((built / "notebooks" / "02_network.html").read_text(encoding="utf-8"))
     assert found["og:title"].startswith("02 · The network") and found["twitter:card"] == "summary"
 
 

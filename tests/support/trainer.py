@@ -91,13 +91,6 @@ def scramble():
     torch.rand(5), random.random(), np.random.rand()
 
 
-def killed_at_step_3(folder, monkeypatch):
-    with monkeypatch.context() as patch:
-        kill_after(patch, 4)
-        with pytest.raises(Killed):
-            train.main(command(folder))
-
-
 def flip(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1

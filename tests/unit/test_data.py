@@ -145,6 +145,11 @@ def assert_true(root, expected):
     assert {path.name for path in (root / "MNIST" / "raw").iterdir()} == {*data.ARCHIVE_MD5, *data.EXTRACTED_MD5}
 
 
+def load_both(root):
+    for split in data.PREFIX:
+        data.load_raw(split, root)
+
+
 def outcomes_of_loading(root, expected):
     """Load both sets: each is the true one, or refused in one sentence; returns which were loaded."""
     loaded = set()
@@ -226,7 +231,7 @@ def test_every_archive_is_looked_at(name, root):
 
 
 @pytest.mark.parametrize("damage", [kind for kind in DAMAGE if kind is not put_a_folder])
-@pytest.mark.parametrize("mend", [data.verify, lambda root: [data.load_raw(split, root) for split in data.PREFIX]])
+@pytest.mark.parametrize("mend", [data.verify, pytest.param(load_both, marks=pytest.mark.integration)])
 def test_damaged_extracted_file_is_extracted_anew(mend, damage, tmp_path, root, sound_files, raw_sets):
     root = fresh(tmp_path / "extracted", sound_files)
     damage(root / "MNIST" / "raw" / "t10k-labels-idx1-ubyte", random.Random(4))
@@ -234,7 +239,7 @@ def test_damaged_extracted_file_is_extracted_anew(mend, damage, tmp_path, root, 
     assert_true(root, raw_sets)
 
 
-@pytest.mark.parametrize("use", [data.verify, lambda root: [data.load_raw(split, root) for split in data.PREFIX]])
+@pytest.mark.parametrize("use", [data.verify, load_both])
 def test_leftovers_of_a_killed_extraction_are_removed_and_one_under_way_is_kept(use, root, raw_sets):
     name = ".t10k-labels-idx1-ubyte.mnist-helpers-"
     left, under_way = (root / "MNIST/raw" / f"{name}{end}" for end in ("abcd1234", "efgh5678"))

@@ -361,6 +361,7 @@ def started(*arguments):
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_a_closed_pipe_ends_the_command_without_a_traceback(options, folder):
     job = started(*options, *[folder / "seven.PNG"] * 50)
@@ -368,6 +369,7 @@ def test_a_closed_pipe_ends_the_command_without_a_traceback(options, folder):
     assert job.stderr.read() == "" and job.wait(60) == 1
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has the device /dev/full")
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_answers_that_cannot_be_written_are_one_sentence(options, folder):
@@ -376,6 +378,7 @@ def test_answers_that_cannot_be_written_are_one_sentence(options, folder):
     assert done.returncode == 1 and sentence(done.stderr) and "the answers cannot be written" in done.stderr
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(os.name == "nt", reason="a shell of Unix closes the output")
 def test_a_closed_output_is_named_before_anything_is_read(folder):
     script = '"$0" -m mnist_helpers.predict "$1" >&-'
@@ -383,6 +386,7 @@ def test_a_closed_output_is_named_before_anything_is_read(folder):
     assert done.returncode == 2 and sentence(done.stderr) and "it is closed" in done.stderr
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
 def test_a_terminal_shows_how_far_a_folder_is_and_a_pipe_does_not(folder):
     import pty
@@ -396,6 +400,7 @@ def test_a_terminal_shows_how_far_a_folder_is_and_a_pipe_does_not(folder):
     assert "0 of 2" in shown and "1 of 2" in shown and shown.endswith(WIPE) and "\x1b" not in shown
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl+C to all processes of a console")
 def test_ctrl_c_gets_no_traceback(folder):
     job = started(*[folder / "seven.PNG"] * 5000)

@@ -21,7 +21,7 @@ from mnist_helpers.trainer.run import Run
 from mnist_helpers.trainer.run_checkpoint import with_test_time_averaging
 from mnist_helpers.training import predict
 from tests.support import small_train
-from tests.support.trainer import assert_refused, command, killed_at_step_3, state_of
+from tests.support.trainer import assert_refused, command, state_of
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(data.ROOT.parent)}
 ENVIRONMENT.pop("PYTHONUNBUFFERED", None)  # with it, Python drops what a full pipe does not take, without an error
@@ -177,9 +177,9 @@ if os.path.isdir("/proc"):  # of Linux
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_bad_input_is_refused_in_one_sentence_and_nothing_is_overwritten(kind, tmp_path, monkeypatch, capsys):
+def test_bad_input_is_refused_in_one_sentence_and_nothing_is_overwritten(kind, tmp_path, killed_at_step_3, capsys):
     (tmp_path / "file").write_text("mine")
-    killed_at_step_3(tmp_path / "run", monkeypatch)
+    killed_at_step_3(tmp_path / "run")
     options, words = BAD[kind]
     options = [option.replace("FOLDER", str(tmp_path)) for option in options]
     folder = "run" if not options or "--resume" in options else "new"

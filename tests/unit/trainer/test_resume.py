@@ -18,7 +18,6 @@ from tests.support.trainer import (
     command,
     flip,
     kill_after,
-    killed_at_step_3,
     scramble,
     state_of,
 )
@@ -92,8 +91,10 @@ def test_a_second_run_in_one_folder_is_refused_and_the_first_goes_on(tmp_path, u
 
 
 @pytest.mark.parametrize("spoil", [flip, lambda path: path.write_bytes(b"half"), lambda path: path.unlink()])
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_it(spoil, tmp_path, monkeypatch, undisturbed, capsys):
-    killed_at_step_3(tmp_path, monkeypatch)
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_it(
+    spoil, tmp_path, monkeypatch, killed_at_step_3, undisturbed, capsys
+):
+    killed_at_step_3(tmp_path)
     newest = tmp_path / "checkpoint.pt"
     spoil(newest)
     capsys.readouterr()
@@ -109,15 +110,17 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_it(spoil, tmp_pa
     assert_same(state_of(tmp_path), undisturbed["good"])
 
 
-def test_two_damaged_checkpoints_are_refused_and_left_alone(tmp_path, monkeypatch, capsys):
-    killed_at_step_3(tmp_path, monkeypatch)
+def test_two_damaged_checkpoints_are_refused_and_left_alone(tmp_path, killed_at_step_3, capsys):
+    killed_at_step_3(tmp_path)
     for path in tmp_path.glob("*.pt"):
         flip(path)
     assert_refused(command(tmp_path, "--resume"), tmp_path, capsys, "torn", "train anew")
 
 
-def test_a_sound_file_of_something_else_does_not_take_the_place_of_the_one_before(tmp_path, monkeypatch):
-    killed_at_step_3(tmp_path, monkeypatch)
+def test_a_sound_file_of_something_else_does_not_take_the_place_of_the_one_before(
+    tmp_path, monkeypatch, killed_at_step_3
+):
+    killed_at_step_3(tmp_path)
     torch.save({"something": "else"}, tmp_path / "checkpoint.pt")
     with monkeypatch.context() as patch:
         kill_after(patch, 1)
@@ -158,8 +161,8 @@ def test_resume_of_a_finished_run_changes_no_bit_and_makes_its_files_again(tmp_p
     assert run_checkpoint.load_model(tmp_path / "model.pt")
 
 
-def test_leftovers_of_a_killed_write_are_removed(tmp_path, monkeypatch):
-    killed_at_step_3(tmp_path, monkeypatch)
+def test_leftovers_of_a_killed_write_are_removed(tmp_path, killed_at_step_3):
+    killed_at_step_3(tmp_path)
     for name in ("checkpoint.pt", "model.pt", "result.json"):
         folder = tmp_path / f".{name}.mnist-helpers-abcd1234"
         folder.mkdir()
@@ -169,8 +172,8 @@ def test_leftovers_of_a_killed_write_are_removed(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
-def test_the_users_own_folders_are_never_removed(tmp_path, monkeypatch):
-    killed_at_step_3(tmp_path, monkeypatch)
+def test_the_users_own_folders_are_never_removed(tmp_path, killed_at_step_3):
+    killed_at_step_3(tmp_path)
     marked = ".model.pt.mnist-helpers-"
     for folder in ("model.pt_archive", "checkpoint.ptabcd1234", "result.json20261124", f"{marked}abcd1234/mine"):
         (tmp_path / folder).mkdir(parents=True)
@@ -242,8 +245,8 @@ def test_a_stop_after_nan_does_not_say_that_nothing_is_lost(tmp_path, monkeypatc
         ({"torch": "2.9.0"}, "torch 2.9.0, now "),
     ],
 )
-def test_resuming_where_results_may_differ_is_said_in_one_line(change, words, tmp_path, monkeypatch, capsys):
-    killed_at_step_3(tmp_path, monkeypatch)
+def test_resuming_where_results_may_differ_is_said_in_one_line(change, words, tmp_path, killed_at_step_3, capsys):
+    killed_at_step_3(tmp_path)
     state = state_of(tmp_path)
     torch.save(state | {"made_with": state["made_with"] | change}, tmp_path / "checkpoint.pt")
     capsys.readouterr()

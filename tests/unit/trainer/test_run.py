@@ -23,7 +23,6 @@ from tests.support.trainer import (
     assert_same,
     command,
     flip,
-    killed_at_step_3,
     scramble,
     state_of,
 )
@@ -171,15 +170,15 @@ def alter(content, way, change):
 
 
 @pytest.mark.parametrize("kind", ALTERED)
-def test_a_whole_checkpoint_with_altered_contents_is_refused(kind, tmp_path, monkeypatch, capsys):
-    killed_at_step_3(tmp_path, monkeypatch)
+def test_a_whole_checkpoint_with_altered_contents_is_refused(kind, tmp_path, killed_at_step_3, capsys):
+    killed_at_step_3(tmp_path)
     torch.save(alter(state_of(tmp_path), *ALTERED[kind]), tmp_path / "checkpoint.pt")
     assert_refused(command(tmp_path, "--resume"), tmp_path, capsys, "checkpoint")
 
 
-def test_a_checkpoint_that_a_gpu_wrote_goes_on_here(tmp_path, monkeypatch):
+def test_a_checkpoint_that_a_gpu_wrote_goes_on_here(tmp_path, killed_at_step_3):
     """There the learning rate is a tensor, and the optimizer has other settings."""
-    killed_at_step_3(tmp_path, monkeypatch)
+    killed_at_step_3(tmp_path)
     state = state_of(tmp_path)
     (group,) = state["optimizer"]["param_groups"]
     rate = torch.tensor(group["lr"])
@@ -205,8 +204,8 @@ def test_a_finished_run_without_the_results_of_its_epochs_is_refused(tmp_path, c
         *({"model": {}}, {"history": 3}, {"random_state": {}}, TOO_LARGE, {"schedule": {"step": 3}}),
     ],
 )
-def test_a_checkpoint_that_does_not_fit_is_refused(change, tmp_path, monkeypatch, capsys):
-    killed_at_step_3(tmp_path, monkeypatch)
+def test_a_checkpoint_that_does_not_fit_is_refused(change, tmp_path, killed_at_step_3, capsys):
+    killed_at_step_3(tmp_path)
     torch.save(state_of(tmp_path) | change, tmp_path / "checkpoint.pt")
     assert_refused(command(tmp_path, "--resume"), tmp_path, capsys, "checkpoint")
 
