@@ -215,8 +215,8 @@ def test_a_term_is_explained_under_the_pointer_and_the_focus(site, browser):
 
 STOPS = """() => {
     const element = document.activeElement;
-    const shown = getComputedStyle(element), box = element.closest(".sd-card, .live-paper, .moving-paper, form") ?? element;
-    const around = getComputedStyle(box);
+    const box = element.closest(".sd-card, .live-paper, .moving-paper, form") ?? element;
+    const [shown, around] = [element, box].map((one) => getComputedStyle(one));
     const seen = [shown, around].some((s) => s.outlineStyle !== "none" || s.boxShadow !== "none");
     return { seen, end: element === document.body || element.matches("iframe"), html: element.outerHTML.slice(0, 200) };
 }"""
