@@ -35,17 +35,10 @@ def test_every_flaw_that_is_marked_is_marked_where_it_is_mended():
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize(
-    ("epochs", "least", "most"), [(1, 92.8, 95.8), pytest.param(3, 96.2, 97.8, marks=pytest.mark.slow)]
-)
-def test_it_runs_where_there_is_no_network_and_gets_about_97_percent(epochs, least, most, tmp_path, without_network):
-    """After one epoch, its network reads fewer digits than after the three that it has."""
+def test_it_runs_where_there_is_no_network_and_gets_about_97_percent(tmp_path, without_network):
     make_link(tmp_path / "data", DATA)
-    source = PROGRAM.read_text(encoding="utf-8")
-    assert "= 3, 64, 0.01" in source
-    (tmp_path / "program.py").write_text(source.replace("= 3, 64, 0.01", f"= {epochs}, 64, 0.01"), encoding="utf-8")
-    command = [*without_network, sys.executable, "program.py"]
+    command = [*without_network, sys.executable, str(PROGRAM)]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert run.returncode == 0, run.stderr
-    assert least <= float(re.search(r"accuracy ([\d.]+)%", run.stdout)[1]) <= most
+    assert 96.2 <= float(re.search(r"accuracy ([\d.]+)%", run.stdout)[1]) <= 97.8
     assert (tmp_path / "artifacts" / "whole_program.pt").stat().st_size > 80_000

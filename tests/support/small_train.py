@@ -24,7 +24,7 @@ def load(split, device="cpu"):
     images, labels = digits()
     first = len(images) - SIZES["test"] if split == "test" else 0
     chosen = slice(first, first + SIZES[split])
-    return data.normalise(images[chosen]).to(device), labels[chosen].to(device)
+    return data.normalise(images[chosen]).to(device), labels[chosen].clone().to(device)
 
 
 def make_small(patch=setattr):
