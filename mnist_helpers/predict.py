@@ -30,9 +30,9 @@ from mnist_helpers._support.terminal import (
     between,
     escape_control_characters,
     escape_unencodable,
+    print_result,
     remove_progress,
     show_progress,
-    silence_stdout,
 )
 from mnist_helpers.image_files import Page
 
@@ -279,9 +279,9 @@ def report(found: Iterator[tuple[Page, Answer | str]], as_json: bool) -> int:
         else:
             entries.append(asdict(answer))
             if not as_json:
-                print(line(answer), flush=True)
+                print_result(line(answer), "the answers")
     if as_json:
-        print(json.dumps(entries, indent=1), flush=True)
+        print_result(json.dumps(entries, indent=1), "the answers")
     return 0 if not failures else 1 if failures < len(entries) else 2
 
 
@@ -329,13 +329,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not reader.checked:
         name = escape_control_characters(str(options.model))
         print(f"{name} has no published digest, so it was not checked for damage.", file=sys.stderr)
-    try:
-        return report(answers(reader, options.images, options), options.json)
-    except OSError as error:  # of the output: for the input, there are messages
-        silence_stdout()
-        if not isinstance(error, BrokenPipeError):
-            print(f"the answers cannot be written ({error.strerror}); free some disk space.", file=sys.stderr)
-        return 1
+    return report(answers(reader, options.images, options), options.json)
 
 
 if __name__ == "__main__":

@@ -47,6 +47,17 @@ def silence_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def print_result(text: str, what: str) -> None:
+    """Print the text, or end the program with exit code 1 and a sentence; without one if the reader left (`| head`)."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        silence_stdout()
+        if not isinstance(error, BrokenPipeError):
+            print(f"{what} cannot be printed ({error.strerror or error}); free some disk space.", file=sys.stderr)
+        sys.exit(1)
+
+
 @contextlib.contextmanager
 def mute_c_libraries() -> Iterator[None]:
     """Discard what is written to stderr meanwhile, also by C libraries, such as libtiff about a damaged file."""

@@ -375,7 +375,7 @@ def test_a_closed_pipe_ends_the_command_without_a_traceback(options, folder):
 def test_answers_that_cannot_be_written_are_one_sentence(options, folder):
     with open("/dev/full", "w") as full:
         done = run_alone(*options, folder, stdout=full)
-    assert done.returncode == 1 and sentence(done.stderr) and "the answers cannot be written" in done.stderr
+    assert done.returncode == 1 and sentence(done.stderr) and "the answers cannot be printed" in done.stderr
 
 
 @pytest.mark.integration
