@@ -231,9 +231,21 @@ def test_another_python_fails(found, fits, monkeypatch, capsys):
     monkeypatch.setattr(sys, "version_info", found)
     assert (checks.check_python().level == "pass") == fits
     if not fits:
-        assert only([checks.check_python()], "fail", "python", "3.11 to 3.14") == remedies.USE_PYTHON_3_11
+        assert "3.11" in only([checks.check_python()], "fail", "python", "3.11 to 3.14")
         assert command_line.main(["--json"]) == 1
         assert len(json.loads(capsys.readouterr().out)["findings"]) == 1
+
+
+@pytest.mark.parametrize(
+    "windows, commands",
+    [
+        (False, ["make -C {} lab PYTHON=python3.11"]),
+        (True, ["py -3.11 -m venv {}/.venv", "{}/.venv/Scripts/activate", "pip install -c {}/constraints.txt -e {}"]),
+    ],
+)
+def test_another_python_is_installed_with_all_steps_and_nothing_is_wiped(windows, commands, monkeypatch):
+    monkeypatch.setattr(remedies, "WINDOWS", windows)
+    assert remedies.use_python_3_11().split("; then ") == [each.replace("{}", str(ROOT)) for each in commands]
 
 
 def test_the_lists_are_read_as_they_are():
