@@ -1,4 +1,4 @@
-"""Helpers of the command-line programs: error messages of one sentence and safe output to the terminal."""
+"""Helpers of the command-line programs: refusals of one sentence, numbers in options, safe output, a progress bar."""
 
 import argparse
 import contextlib
@@ -19,18 +19,26 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{sentence}\n" if is_main_process() else "")
 
 
+def number_between(text: str, low: float, high: float, kind: type = float) -> float:
+    """Return the number in a text. Unlike int and float, this takes no 1_0 and no digits of other scripts.
+
+    Raises ValueError for other texts, and for a number outside the range.
+    """
+    value = kind(text) if PLAIN[kind].fullmatch(text) else math.nan
+    if not low <= value <= high:
+        raise ValueError(f"{text!r} is no number from {low:,} to {high:,}")
+    return value
+
+
 def between(kind: type, low: float, high: float) -> Callable[[str], float]:
-    """Return a parser of a number in a range. Unlike int and float, it takes no 1_0 and no digits of other scripts."""
+    """Return a type for an option of argparse: a number in a range, as `number_between` reads it."""
     name = "an integer" if kind is int else "a number"
 
     def parse(text: str) -> float:
         try:
-            value = kind(text) if PLAIN[kind].fullmatch(text) else math.nan
+            return number_between(text, low, high, kind)
         except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"must be {name} from {low:,} to {high:,} (got {text!r}).")
-        return value
+            raise argparse.ArgumentTypeError(f"must be {name} from {low:,} to {high:,} (got {text!r}).") from None
 
     return parse
 
