@@ -10,7 +10,6 @@ from mnist_helpers.exercises import chapter_01, judging
 from mnist_helpers.exercises.judging import verdict
 from mnist_helpers.network import Net
 
-
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
 
