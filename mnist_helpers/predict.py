@@ -30,14 +30,14 @@ from mnist_helpers._support.terminal import (
     between,
     escape_control_characters,
     escape_unencodable,
+    number_between,
+    print_result,
     remove_progress,
     show_progress,
-    silence_stdout,
 )
 from mnist_helpers.image_files import Page
 
 MODEL = MODELS / "digits.onnx"
-PROBABILITY = between(float, 0, 1)
 THRESHOLD = 0.5  # for a network whose file says nothing
 WIDEST = 2.0  # times as wide as high: wider shapes are no digit
 UNREADABLE = 0.5  # a single shape with a lower confidence is no digit; above, it may be one of two
@@ -119,8 +119,8 @@ class Reader:
         """Return the threshold in the metadata of the file."""
         stored = self.metadata.get("threshold", str(THRESHOLD))
         try:
-            return PROBABILITY(stored)
-        except argparse.ArgumentTypeError:
+            return number_between(stored, 0, 1)
+        except ValueError:
             raise CourseError(
                 f"{self.path} stores the threshold {stored!r}, but a number from 0 to 1 was expected."
             ) from None
@@ -279,9 +279,9 @@ def report(found: Iterator[tuple[Page, Answer | str]], as_json: bool) -> int:
         else:
             entries.append(asdict(answer))
             if not as_json:
-                print(line(answer), flush=True)
+                print_result(line(answer), "the answers")
     if as_json:
-        print(json.dumps(entries, indent=1), flush=True)
+        print_result(json.dumps(entries, indent=1), "the answers")
     return 0 if not failures else 1 if failures < len(entries) else 2
 
 
@@ -306,7 +306,10 @@ def _parser() -> Parser:
     parser.add_argument("--json", action="store_true", help="print JSON with each digit's box and ten probabilities")
     parser.add_argument("--recursive", action="store_true", help="also read the folders in a folder")
     parser.add_argument(
-        "--threshold", type=PROBABILITY, metavar="P", help="print ? for digits less probable than this (from 0 to 1)"
+        "--threshold",
+        type=between(float, 0, 1),
+        metavar="P",
+        help="print ? for digits less probable than this (from 0 to 1)",
     )
     parser.add_argument(
         "--save-view", type=Path, metavar="FOLDER", help="write pictures there that show what was read, and why"
@@ -329,13 +332,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not reader.checked:
         name = escape_control_characters(str(options.model))
         print(f"{name} has no published digest, so it was not checked for damage.", file=sys.stderr)
-    try:
-        return report(answers(reader, options.images, options), options.json)
-    except OSError as error:  # of the output: for the input, there are messages
-        silence_stdout()
-        if not isinstance(error, BrokenPipeError):
-            print(f"the answers cannot be written ({error.strerror}); free some disk space.", file=sys.stderr)
-        return 1
+    return report(answers(reader, options.images, options), options.json)
 
 
 if __name__ == "__main__":

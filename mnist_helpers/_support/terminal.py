@@ -1,4 +1,4 @@
-"""Helpers of the command-line programs: error messages of one sentence and safe output to the terminal."""
+"""Helpers of the command-line programs: refusals of one sentence, numbers in options, safe output, a progress bar."""
 
 import argparse
 import contextlib
@@ -19,18 +19,26 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{sentence}\n" if is_main_process() else "")
 
 
+def number_between(text: str, low: float, high: float, kind: type = float) -> float:
+    """Return the number in a text. Unlike int and float, this takes no 1_0 and no digits of other scripts.
+
+    Raises ValueError for other texts, and for a number outside the range.
+    """
+    value = kind(text) if PLAIN[kind].fullmatch(text) else math.nan
+    if not low <= value <= high:
+        raise ValueError(f"{text!r} is no number from {low:,} to {high:,}")
+    return value
+
+
 def between(kind: type, low: float, high: float) -> Callable[[str], float]:
-    """Return a parser of a number in a range. Unlike int and float, it takes no 1_0 and no digits of other scripts."""
+    """Return a type for an option of argparse: a number in a range, as `number_between` reads it."""
     name = "an integer" if kind is int else "a number"
 
     def parse(text: str) -> float:
         try:
-            value = kind(text) if PLAIN[kind].fullmatch(text) else math.nan
+            return number_between(text, low, high, kind)
         except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"must be {name} from {low:,} to {high:,} (got {text!r}).")
-        return value
+            raise argparse.ArgumentTypeError(f"must be {name} from {low:,} to {high:,} (got {text!r}).") from None
 
     return parse
 
@@ -45,6 +53,17 @@ def escape_unencodable() -> None:
 def silence_stdout() -> None:
     """Discard further output after an error of stdout; otherwise Python prints another error when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def print_result(text: str, what: str) -> None:
+    """Print the text, or end the program with exit code 1 and a sentence; without one if the reader left (`| head`)."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        silence_stdout()
+        if not isinstance(error, BrokenPipeError):
+            print(f"{what} cannot be printed ({error.strerror or error}); free some disk space.", file=sys.stderr)
+        sys.exit(1)
 
 
 @contextlib.contextmanager
@@ -65,7 +84,8 @@ def mute_c_libraries() -> Iterator[None]:
             os.close(kept)
 
 
-# Blanks over a progress line, and the cursor back: a console of Windows may show an escape code as it is
+# Blanks over a progress line, and the cursor back: a console of Windows may show an escape code as it is. The lines are
+# the bar below and the trainer's "epoch 3 of 15: 42%"; with numbers up to 999,999, they are shorter than the blanks
 WIPE = f"\r{' ' * 40}\r"
 
 

@@ -7,10 +7,11 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from subprocess import Popen
 from typing import Any
 
-from mnist_helpers._support.terminal import escape_unencodable, silence_stdout
-from mnist_helpers.doctor import before_install, checks, facts, probes
+from mnist_helpers._support.terminal import escape_unencodable, print_result
+from mnist_helpers.doctor import before_install, checks, facts, probes, remedies
 from mnist_helpers.doctor.checks import Finding
 
 
@@ -20,13 +21,23 @@ def examine(answers: dict[str, dict[str, Any]]) -> Iterator[Finding]:
     yield python
     if python.level == "fail":
         return
-    installed = [name for name, version in checks.installed_versions().items() if version]
-    running = {"imports": probes.start("imports", *installed), "kernel": probes.start("kernel", "python3")}
+    running: dict[str, Popen[str]] = {}
+    yield from start_probes(running)
     for check in checks.QUICK:
         yield from attempt(check)
     for task, process in running.items():
         answers[task] = probes.wait(process)
         yield from attempt(checks.PROBED[task], answers[task])
+
+
+def start_probes(running: dict[str, Popen[str]]) -> Iterator[Finding]:
+    """Start the probes, and put them into `running`; yield a finding for each that the system does not start."""
+    installed = [name for name, version in checks.installed_versions().items() if version]
+    for task, *names in (("imports", *installed), ("kernel", "python3")):
+        try:
+            running[task] = probes.start(task, *names)
+        except OSError as error:  # too little memory, or too many processes
+            yield Finding("fail", task, f"the check does not start ({error})", remedies.STOP_JUPYTERLAB)
 
 
 def attempt(check: Callable[..., Iterator[Finding]], *arguments: dict[str, Any]) -> Iterator[Finding]:
@@ -40,8 +51,11 @@ def attempt(check: Callable[..., Iterator[Finding]], *arguments: dict[str, Any])
 def announce_installation() -> int:
     """Say how much is installed, or what would stop it; return the exit code."""
     problem = before_install.problem()
-    print(problem or before_install.announcement(), file=sys.stderr if problem else sys.stdout, flush=True)
-    return 1 if problem else 0
+    if problem:
+        print(problem, file=sys.stderr)
+        return 1
+    print_result(before_install.announcement(), "the announcement")
+    return 0
 
 
 def report(as_json: bool) -> int:
@@ -51,14 +65,14 @@ def report(as_json: bool) -> int:
     for finding in examine(answers):
         findings.append(finding)
         if not as_json:
-            print(finding, flush=True)
+            print_result(str(finding), "the findings")
     levels = [finding.level for finding in findings]
     if as_json:
         content = {"facts": facts.collect(answers), "findings": [asdict(finding) for finding in findings]}
-        print(json.dumps(facts.redact(content), indent=2), flush=True)
+        print_result(json.dumps(facts.redact(content), indent=2), "the findings")
     else:
         passed, warned, failed = map(levels.count, ("pass", "warn", "fail"))
-        print(f"{passed} passed, {warned} warned, {failed} failed", flush=True)
+        print_result(f"{passed} passed, {warned} warned, {failed} failed", "the findings")
     return 1 if "fail" in levels else 0
 
 
@@ -70,13 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--before-install", action="store_true", help="say how much is installed, and if there is room")
     options = parser.parse_args(arguments)
     escape_unencodable()
-    try:
-        return announce_installation() if options.before_install else report(options.json)
-    except OSError as error:  # of the output: what a check raises is a finding
-        silence_stdout()
-        if not isinstance(error, BrokenPipeError):
-            print(f"the findings cannot be printed ({error.strerror}); free some disk space.", file=sys.stderr)
-        return 1
+    return announce_installation() if options.before_install else report(options.json)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,6 @@ FOR_GPU = sys.platform == "linux" and "whl/cpu" not in os.environ.get("PIP_EXTRA
 SIZES_GB = {"with libraries": (3.3, 6.5), "without": (0.5, 1.6)}
 DOWNLOAD_GB, INSTALLED_GB = SIZES_GB["with libraries" if FOR_GPU else "without"]
 SYNCHRONISED = "onedrive", "dropbox", "google drive", "icloud"
-OTHER_FOLDER = {  # for temporary files, on Windows or not
-    False: "name another folder: TMPDIR=$HOME make lab",
-    True: r"make a folder on another disk, and name it before you install: set TEMP=D:\temp",
-}
 LONGEST_ON_WINDOWS = 259  # characters of a path, unless a setting of Windows allows more
 LONGEST_INSTALLED = 170  # of them in the course's folder, for a file that pip writes into .venv
 
@@ -59,13 +55,19 @@ def shortage() -> str | None:
         if free < size:
             way_out = "make room there"
             if folder != ROOT:
-                way_out += f", or {OTHER_FOLDER[WINDOWS]}"
+                way_out += f", or {name_other_folder()}"
             elif FOR_GPU:
                 way_out += f", or install PyTorch without GPU libraries: {WITHOUT_GPU} make lab"
             return (
                 f"The installation needs {size:.1f} GB on the disk of {folder}, but {free:.1f} GB are free; {way_out}."
             )
     return None
+
+
+def name_other_folder() -> str:
+    """Return how to name another folder for temporary files."""
+    on_windows = r"make a folder on another disk, and name it before you install: set TEMP=D:\temp"
+    return on_windows if WINDOWS else "name another folder: TMPDIR=$HOME make lab"
 
 
 def needed_gb() -> list[tuple[Path, float]]:

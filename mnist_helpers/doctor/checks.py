@@ -44,7 +44,7 @@ def check_python() -> Finding:
     if (3, 11) <= sys.version_info[:2] <= (3, 14):
         return Finding("pass", "python", text)
     text += " is not supported: the course needs 3.11 to 3.14"
-    return Finding("fail", "python", text, remedies.USE_PYTHON_3_11)
+    return Finding("fail", "python", text, remedies.use_python_3_11())
 
 
 def project() -> dict[str, Any]:

@@ -25,17 +25,21 @@ def module(*words: str | Path) -> str:
 
 
 CONSTRAINTS = "-c", ROOT / "constraints.txt"
-USE_PYTHON_3_11 = (
-    shell("py", "-3.11", "-m", "venv", "--clear", ROOT / ".venv")  # there is no make
-    if WINDOWS
-    else shell("make", "-C", ROOT, "lab", "PYTHON=python3.11")
-)
 INSTALL_THIS_FOLDER = module("pip", "install", "--no-deps", "-e", ROOT)
 CLEAR_PIP_CACHE = module("pip", "cache", "purge")
 STOP_JUPYTERLAB = module("jupyter", "lab", "stop")
 REINSTALL_JUPYTER = module("pip", "install", "--force-reinstall", *CONSTRAINTS, "jupyter_client", "ipykernel")
 REMOVE_KERNEL = module("jupyter", "kernelspec", "remove", "-f", "python3")  # Jupyter then starts its own Python
 CREATE_CONDA_ENVIRONMENT = shell("conda", "env", "create", "-f", ROOT / "environment.yml")
+
+
+def use_python_3_11() -> str:
+    """Return the command that installs the course with Python 3.11; on Windows, where there is no make, three."""
+    if not WINDOWS:
+        return shell("make", "-C", ROOT, "lab", "PYTHON=python3.11")
+    create = shell("py", "-3.11", "-m", "venv", ROOT / ".venv")
+    activate = shell(ROOT / ".venv" / "Scripts" / "activate")
+    return f"{create}; then {activate}; then {shell('pip', 'install', *CONSTRAINTS, '-e', ROOT)}"
 
 
 def install_course() -> str:

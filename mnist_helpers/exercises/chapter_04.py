@@ -12,8 +12,9 @@ from torch import nn
 
 from mnist_helpers import data
 from mnist_helpers._support.translation import say
-from mnist_helpers.exercises.comparing import random_numbers, same
+from mnist_helpers.exercises.comparing import same
 from mnist_helpers.exercises.core import Chapter
+from mnist_helpers.exercises.inputs import random_numbers
 from mnist_helpers.exercises.judging import NotYet
 from mnist_helpers.network import Net
 from mnist_helpers.training import evaluate

@@ -8,8 +8,9 @@ from torch import nn
 
 from mnist_helpers._support.translation import say
 from mnist_helpers.data import MEAN, STD
-from mnist_helpers.exercises.comparing import array, random_numbers, same
+from mnist_helpers.exercises.comparing import array, same
 from mnist_helpers.exercises.core import Chapter
+from mnist_helpers.exercises.inputs import random_numbers
 from mnist_helpers.exercises.judging import NotYet
 
 exercises = Chapter("chapter_05")
@@ -194,19 +195,8 @@ def rates(matrix, digit):
 
 @precision_recall.checker
 def check_precision_recall(ask):
-    """Check all digits of a matrix, then a digit never found, one never predicted, and one that is the only class.
-
-    The matrix is a tensor. A function that can only use a NumPy array gets one.
-    """
-
-    def of(matrix, digit):
-        try:
-            return ask(matrix, digit)
-        except NotYet as error:
-            if say("your function stopped with") not in str(error):
-                raise
-            return ask(matrix.numpy(), digit)
-
+    """Check all digits of a matrix, then a digit never found, one never predicted, and one that is the only class."""
+    of = _with_tensor_or_array(ask)
     matrix = random_matrix(seed=1)
     given = "the digit 3, with {diagonal} on the diagonal, {row} in its row and {column} in its column"
     given = say(given, diagonal=matrix[3, 3], row=matrix[3].sum(), column=matrix[:, 3].sum())
@@ -219,6 +209,20 @@ def check_precision_recall(ask):
     same(of(never_found, 6), (0, 0), otherwise="In this matrix no 6 was read as 6, so both are 0.")
     _check_never_predicted(of, never_predicted, 4)
     _check_one_of_two(of)
+
+
+def _with_tensor_or_array(ask):
+    """Return `ask` for a matrix and a digit: a function that stops with the tensor gets a NumPy array."""
+
+    def of(matrix, digit):
+        try:
+            return ask(matrix, digit)
+        except NotYet as error:
+            if say("your function stopped with") not in str(error):
+                raise
+            return ask(matrix.numpy(), digit)
+
+    return of
 
 
 def _check_one_of_two(of):

@@ -6,9 +6,10 @@ from torch import nn
 
 from mnist_helpers._support.translation import say
 from mnist_helpers.augment import BLACK
-from mnist_helpers.exercises.comparing import PassedByReference, random_numbers, same
+from mnist_helpers.exercises.comparing import same
 from mnist_helpers.exercises.core import Chapter
-from mnist_helpers.exercises.judging import NotYet
+from mnist_helpers.exercises.inputs import random_numbers
+from mnist_helpers.exercises.judging import NotYet, PassedByReference
 
 exercises = Chapter("chapter_07")
 

@@ -45,18 +45,6 @@ def _difference(found: np.ndarray, right: np.ndarray) -> str:
     return say(text, right=right[where], place=place, found=found[where])
 
 
-class PassedByReference(torch.Tensor):
-    """A tensor that `ask` passes without copying, so that the checker can see in-place changes."""
-
-    def __deepcopy__(self, memo):
-        return self
-
-
-def random_numbers(*shape: int, seed: int) -> torch.Tensor:
-    """Return reproducible random numbers from a normal distribution, leaving the global random state unchanged."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
 def array(value) -> np.ndarray:
     """Convert a returned value to a float64 array. Raises NotYet if it is not numeric."""
     try:

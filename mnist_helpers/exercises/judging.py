@@ -108,6 +108,13 @@ def _cut(text: str) -> str:
     return text if len(text) <= MAX_REASON else f"{text[:half]} [...] {text[-half:]}"
 
 
+class PassedByReference(torch.Tensor):
+    """A tensor that `ask` passes without copying, so that the checker can see in-place changes."""
+
+    def __deepcopy__(self, memo):
+        return self
+
+
 def _ask(function: Callable, arguments: tuple):
     """Call the student's function with copies of the arguments and return its result.
 

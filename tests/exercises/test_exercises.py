@@ -18,11 +18,12 @@ import pytest
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.paths import NOTEBOOKS
-from mnist_helpers.exercises import isolation, judging, progress_file
+from mnist_helpers.exercises import judging, progress_file
 from mnist_helpers.exercises.core import Card, Chapter, Exercise
 from mnist_helpers.exercises.judging import CORRECT, NOT_ATTEMPTED, NOT_YET, verdict
 from tests.exercises.mutants import CHAPTERS, examine
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
 TABLES = {name: importlib.import_module(f"tests.exercises.{name}") for name in CHAPTERS}
 LONG = {("chapter_04", "train_to_goal"), ("chapter_09", "export_and_compare")}  # seconds for each check
 ALL = [
@@ -31,12 +32,6 @@ ALL = [
     for exercise in table.exercises
 ]
 every_exercise = pytest.mark.parametrize("chapter, name", ALL)
-
-
-@pytest.fixture(autouse=True)
-def in_this_process(monkeypatch):
-    """Thousands of forks would take minutes; test_isolation.py has the checks in a copy of the process."""
-    monkeypatch.setattr(isolation, "can_fork", lambda: False)
 
 
 @pytest.fixture

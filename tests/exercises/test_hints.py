@@ -9,10 +9,10 @@ import warnings
 
 import pytest
 
-from mnist_helpers.exercises import isolation
 from mnist_helpers.exercises.judging import CORRECT, verdict
 from tests.exercises.mutants import CHAPTERS
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
 LONGEST = 25  # words of a piece of code
 CODE = (ast.Call, ast.BinOp, ast.Subscript, ast.Compare, ast.Attribute)
 
@@ -46,11 +46,6 @@ def passing(exercise, hint):
             if verdict(exercise.run_checker, names["answer"], exercise.seconds)[0] == CORRECT:
                 found.append(piece)
     return found
-
-
-@pytest.fixture(autouse=True)
-def in_this_process(monkeypatch):
-    monkeypatch.setattr(isolation, "can_fork", lambda: False)
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

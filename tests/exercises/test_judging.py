@@ -6,15 +6,11 @@ import linecache
 import pytest
 import torch
 
-from mnist_helpers.exercises import chapter_01, isolation, judging
+from mnist_helpers.exercises import chapter_01, judging
 from mnist_helpers.exercises.judging import verdict
 from mnist_helpers.network import Net
 
-
-@pytest.fixture(autouse=True)
-def in_this_process(monkeypatch):
-    """test_isolation.py has the checks in a copy of the process."""
-    monkeypatch.setattr(isolation, "can_fork", lambda: False)
+pytestmark = pytest.mark.usefixtures("in_this_process")
 
 
 def test_the_clock_starts_after_slow_imports(monkeypatch):

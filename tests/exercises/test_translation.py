@@ -11,7 +11,7 @@ import pytest
 from mnist_helpers import CourseError
 from mnist_helpers._support import translation
 from mnist_helpers._support.paths import PACKAGE
-from mnist_helpers.exercises import core, isolation, judging, progress_file
+from mnist_helpers.exercises import core, judging, progress_file
 from tests.exercises.mutants import CHAPTERS
 from tests.support.brackets import LANGUAGE, english, install
 
@@ -30,11 +30,10 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def in_brackets(folder, monkeypatch, tmp_path):
+def in_brackets(folder, in_this_process, monkeypatch, tmp_path):
     """Show everything in brackets, check in this process, and keep the progress in a file of the test's own."""
     monkeypatch.setattr(translation, "LOCALE", folder)
     monkeypatch.setenv("MNIST_COURSE_LANGUAGE", LANGUAGE)
-    monkeypatch.setattr(isolation, "can_fork", lambda: False)
     monkeypatch.setattr(judging, "MAX_REASON", 100_000)
     monkeypatch.setattr(progress_file, "PROGRESS", tmp_path / "progress.json")
     translation.translations.cache_clear()

@@ -120,6 +120,23 @@ def tried(action):
     return "done"
 
 
+def checker_that_tries(address, grades):
+    """Return a checker whose reason says what it may do: four things that it may not, and two that it may."""
+
+    def checker(ask):
+        found = [
+            tried(lambda: socket.create_connection(address, timeout=5)),
+            tried(lambda: grades.write_text("ada,100")),
+            tried(grades.read_text),
+            tried(lambda: os.listdir(Path.home())),
+            tried(lambda: Path(tempfile.mkdtemp(), "own").write_text("may be")),
+            tried((COURSE / "LICENSE").read_text),
+        ]
+        raise NotYet(" ".join(found))
+
+    return checker
+
+
 def test_a_checker_itself_reaches_neither_network_nor_files(monkeypatch, tmp_path):
     """What native code could do, if a file deceived it, is tried here by the checker."""
     from grading import referee, submissions, walls
@@ -128,20 +145,8 @@ def test_a_checker_itself_reaches_neither_network_nor_files(monkeypatch, tmp_pat
         pytest.skip("This kernel has not all the walls (namespaces, Landlock), so they are not tested.")
     server = socket.create_server(("127.0.0.1", 0))
     (tmp_path / "grades.csv").write_text("ada,1")
-
-    def checker(ask):
-        found = [
-            tried(lambda: socket.create_connection(server.getsockname(), timeout=5)),
-            tried(lambda: (tmp_path / "grades.csv").write_text("ada,100")),
-            tried((tmp_path / "grades.csv").read_text),
-            tried(lambda: os.listdir(Path.home())),
-            tried(lambda: Path(tempfile.mkdtemp(), "own").write_text("may be")),
-            tried((COURSE / "LICENSE").read_text),
-        ]
-        raise NotYet(" ".join(found))
-
     exercise = submissions.exercises_of("04").mean_accuracy
-    monkeypatch.setattr(exercise, "run_checker", checker)
+    monkeypatch.setattr(exercise, "run_checker", checker_that_tries(server.getsockname(), tmp_path / "grades.csv"))
     answer = referee.Answer("ada", "04", "mean_accuracy", {"mean_accuracy": RIGHT})
     with server, referee.Court(["04"]) as court:
         [(_, state, reason)] = court.judge_all([answer], 1)

@@ -1,4 +1,4 @@
-"""What is asked of the stored notebooks. Without pytest, the command in cell_ids.py has to find tools/ too."""
+"""What is asked of the stored notebooks. Without pytest, the command in listed_texts.py has to find tools/ too."""
 
 import sys
 from pathlib import Path

@@ -22,7 +22,7 @@ from PIL import Image
 
 from mnist_helpers import network
 from mnist_helpers._support import provenance
-from tests.notebooks import cell_ids, notebook_checks, prose_numbers, stored_outputs
+from tests.notebooks import listed_texts, notebook_checks, prose_numbers, stored_outputs
 
 OPENING = """# A small notebook
 
@@ -178,9 +178,9 @@ def test_swapped_digits_are_noticed_and_rounding_is_not(images):
     ("change", "finding"),
     [
         (lambda n, c: None, None),
-        (lambda n, c: c["before-count"].update(id="after-count"), "no longer has before-count"),
-        (lambda n, c: n.cells.append(new_markdown_cell("The end.", id="end")), "has end, which is new"),
-        (lambda n, c: c["turned"].metadata.mystnb.image.update(alt=f"{ALT}."), "turned has another alt text"),
+        (lambda n, c: c["before-count"].update(id="after-count"), "no longer has the cell before-count"),
+        (lambda n, c: n.cells.append(new_markdown_cell("The end.", id="end")), "has the cell end, which is new"),
+        (lambda n, c: c["turned"].metadata.mystnb.image.update(alt=f"{ALT}."), "the cell turned has another alt text"),
         (lambda n, c: c["before-count"].update(source="Two of 60,001, `3` times."), "(60000 in the list, 60001 there)"),
         (lambda n, c: c["before-count"].update(source="Three of 60,000."), "(two in the list, three there)"),
         (lambda n, c: c["before-count"].update(source="Two in 60\u202f000."), None),
@@ -188,24 +188,24 @@ def test_swapped_digits_are_noticed_and_rounding_is_not(images):
 )
 def test_another_id_alt_text_or_number_is_noticed(small, change, finding):
     small[1]["before-count"].source = "Two of 60,000."
-    listed = cell_ids.entries("small", small[0])
+    listed = listed_texts.entries("small", small[0])
     change(*small)
-    found = "\n".join(cell_ids.id_findings(listed, cell_ids.entries("small", small[0])))
+    found = "\n".join(listed_texts.findings(listed, listed_texts.entries("small", small[0])))
     assert finding in found if finding else not found
 
 
 def test_another_number_on_a_page_is_noticed():
     page = "# Sizes\n\n| a | 3.3 GB |\n\n## And so on\nTwo `3`s.\n\n## And so on\n7 of ten."
-    listed = cell_ids.page_entries("README", page)
+    listed = listed_texts.page_entries("README", page)
     assert listed == ["README sizes 3.3", "README and-so-on two 7 ten"]
-    for old, new, finding in (("3.3", "3.2", "sizes has"), ("7", "8", "and-so-on has"), ("`3`", "`4`", "")):
-        found = list(cell_ids.id_findings(listed, cell_ids.page_entries("README", page.replace(old, new))))
+    for old, new, finding in (("3.3", "3.2", "heading sizes has"), ("7", "8", "heading and-so-on"), ("`3`", "`4`", "")):
+        found = list(listed_texts.findings(listed, listed_texts.page_entries("README", page.replace(old, new))))
         assert [finding in each for each in found] == [True] * bool(finding)
 
 
 def test_the_command_that_lists_the_ids_finds_its_modules():
     plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [sys.executable, "-c", "import tests.notebooks.cell_ids"]
+    command = [sys.executable, "-c", "import tests.notebooks.listed_texts"]
     subprocess.run(command, cwd=notebook_checks.ROOT, env=plain, check=True)
 
 
@@ -213,9 +213,9 @@ def test_two_alt_texts_that_changed_places_are_noticed(small):
     notebook, cells = small
     images = [cells[name].metadata.mystnb.image for name in ("figure", "turned")]
     images[0].alt = "Another text, of the first figure alone"
-    listed = cell_ids.entries("small", notebook)
+    listed = listed_texts.entries("small", notebook)
     images[0].alt, images[1].alt = images[1].alt, images[0].alt
-    assert len(list(cell_ids.id_findings(listed, cell_ids.entries("small", notebook)))) == 2
+    assert len(list(listed_texts.findings(listed, listed_texts.entries("small", notebook)))) == 2
 
 
 def findings(notebook):

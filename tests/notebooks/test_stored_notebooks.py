@@ -6,13 +6,12 @@ import inspect
 import pytest
 
 from mnist_helpers import calibration, cuda_graph, export, network, recipes, timing, training
-from tests.notebooks import cell_ids, notebook_checks, prose_numbers, stored_outputs
+from tests.notebooks import listed_texts, notebook_checks, prose_numbers, stored_outputs
 
 CHAPTERS = {  # missing ones fail, new ones join
     *("01_data", "02_network", "03_gradients", "04_training", "05_predictions", "06_experiments", "07_improving"),
     *("08_speed", "09_deployment", "10_pictures"),
 }
-# Not among them: the model card, which is generated and compared with its sources, and the years of the licences
 NAMES = sorted(CHAPTERS | {path.stem for path in notebook_checks.FOLDER.glob("*.ipynb")})
 
 
@@ -72,8 +71,8 @@ def test_taught_code_is_what_the_benchmark_of_speed_times(notebooks, definition)
 
 
 def test_cells_have_the_ids_numbers_and_alt_texts_that_are_listed():
-    listed = cell_ids.LIST.read_text(encoding="utf-8").splitlines()
-    expect_none(cell_ids.id_findings(listed, cell_ids.all_entries()))
+    listed = listed_texts.LIST.read_text(encoding="utf-8").splitlines()
+    expect_none(listed_texts.findings(listed, listed_texts.all_entries()))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -82,7 +81,7 @@ def test_numbers_in_prose_are_shown_by_a_cell(notebooks, name):
     expect_none(prose_numbers.notebook_number_findings(name, notebooks[name], facts))
 
 
-@pytest.mark.parametrize("page", cell_ids.PAGES)
+@pytest.mark.parametrize("page", listed_texts.PAGES)
 def test_numbers_on_the_pages_are_shown_by_a_notebook(notebooks, page):
     text = (notebook_checks.ROOT / f"{page}.md").read_text(encoding="utf-8")
     values = set().union(*map(prose_numbers.shown, notebooks.values()))
@@ -91,7 +90,7 @@ def test_numbers_on_the_pages_are_shown_by_a_notebook(notebooks, page):
 
 def test_facts_name_their_source_and_an_existing_place(notebooks):
     for (name, value), source in prose_numbers.read_facts().items():
-        assert name in {*cell_ids.PAGES, *notebooks}, f"{value}: {name} does not exist"
+        assert name in {*listed_texts.PAGES, *notebooks}, f"{value}: {name} does not exist"
         assert len(source) >= 10, f"{value}: the source is missing"
 
 

@@ -132,14 +132,17 @@ def test_without_any_package_it_names_them_and_how_to_install_them(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has the device /dev/full")
-@pytest.mark.parametrize("options", [[], ["--json"], ["--before-install"]])
-def test_an_output_that_takes_no_line_is_told_in_one_sentence(options, no_probes, course, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    "options, what", [([], "findings"), (["--json"], "findings"), (["--before-install"], "announcement")]
+)
+def test_an_output_that_takes_no_line_is_told_in_one_sentence(options, what, no_probes, course, monkeypatch, capsys):
     monkeypatch.setattr(before_install, "problem", lambda: None)
-    with open("/dev/full", "w") as full:
+    with open("/dev/full", "w") as full, pytest.raises(SystemExit) as end:
         monkeypatch.setattr(sys, "stdout", full)
-        assert command_line.main(options) == 1
+        command_line.main(options)
     said = capsys.readouterr().err
-    assert said == "the findings cannot be printed (No space left on device); free some disk space.\n"
+    assert end.value.code == 1
+    assert said == f"the {what} cannot be printed (No space left on device); free some disk space.\n"
 
 
 def test_python_3_9_can_read_it():
@@ -167,6 +170,20 @@ def test_a_check_that_raises_an_exception_is_reported(no_probes, monkeypatch, ca
     assert command_line.main(["--json"]) == 1
     (failed,) = [each for each in json.loads(capsys.readouterr().out)["findings"] if each["level"] == "fail"]
     assert "ZeroDivisionError" in failed["text"]
+
+
+def test_a_probe_that_the_system_does_not_start_is_reported(no_probes, course, monkeypatch, capsys):
+    def start(*task):
+        if task[0] == "imports":
+            raise OSError(12, "Cannot allocate memory")
+        return task[0]
+
+    monkeypatch.setattr(probes, "start", start)
+    assert command_line.main([]) == 1
+    shown = capsys.readouterr()
+    (failed,) = [line for line in shown.out.splitlines() if line.startswith("fail")]
+    assert failed.split()[1] == "imports" and "Cannot allocate memory" in failed and "jupyter lab stop" in failed
+    assert "kernel    python3 starts" in shown.out and shown.err == ""
 
 
 # The report
@@ -214,9 +231,21 @@ def test_another_python_fails(found, fits, monkeypatch, capsys):
     monkeypatch.setattr(sys, "version_info", found)
     assert (checks.check_python().level == "pass") == fits
     if not fits:
-        assert only([checks.check_python()], "fail", "python", "3.11 to 3.14") == remedies.USE_PYTHON_3_11
+        assert "3.11" in only([checks.check_python()], "fail", "python", "3.11 to 3.14")
         assert command_line.main(["--json"]) == 1
         assert len(json.loads(capsys.readouterr().out)["findings"]) == 1
+
+
+@pytest.mark.parametrize(
+    "windows, commands",
+    [
+        (False, ["make -C {} lab PYTHON=python3.11"]),
+        (True, ["py -3.11 -m venv {}/.venv", "{}/.venv/Scripts/activate", "pip install -c {}/constraints.txt -e {}"]),
+    ],
+)
+def test_another_python_is_installed_with_all_steps_and_nothing_is_wiped(windows, commands, monkeypatch):
+    monkeypatch.setattr(remedies, "WINDOWS", windows)
+    assert remedies.use_python_3_11().split("; then ") == [each.replace("{}", str(ROOT)) for each in commands]
 
 
 def test_the_lists_are_read_as_they_are():

@@ -31,6 +31,17 @@ def test_one_of_several_processes_prints(rank, code, monkeypatch):
     assert terminal.is_main_process() == code
 
 
+@pytest.mark.parametrize("text", ["0", "0.25", "+1", "2.5e-1"])
+def test_a_number_in_its_range_is_read(text):
+    assert terminal.number_between(text, 0, 1) == float(text)
+
+
+@pytest.mark.parametrize("text", ["-0.1", "1.5", "nan", "inf", "0_1", "1.2.3", " 1", "", "\N{ARABIC-INDIC DIGIT ONE}"])
+def test_what_is_no_number_in_the_range_is_refused(text):
+    with pytest.raises(ValueError):
+        terminal.number_between(text, 0, 1)
+
+
 def test_a_bad_option_gets_one_sentence_and_exit_code_2(capsys):
     with pytest.raises(SystemExit) as end:
         terminal.Parser(prog="program").parse_args(["--unknown"])
@@ -50,7 +61,8 @@ def test_progress_is_shown_in_a_terminal_only(stream, bar, monkeypatch):
     monkeypatch.setattr(sys, "stderr", stream)
     terminal.show_progress(3, 6)
     terminal.remove_progress()
-    assert stream is None or bar in stream.getvalue() and stream.getvalue().endswith(terminal.WIPE) == bool(bar)
+    shown = f"{terminal.WIPE}{bar}{terminal.WIPE}" if bar else ""
+    assert stream is None or stream.getvalue() == shown
 
 
 def test_a_single_file_needs_no_bar(monkeypatch):

@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 from grading import peers, submissions, wire
 from mnist_helpers import CourseError
 from mnist_helpers._support.paths import COURSE, PACKAGE
-from mnist_helpers.exercises import comparing, judging
+from mnist_helpers.exercises import judging
 from mnist_helpers.exercises.judging import NOT_YET
 
 ROOM = Path(__file__).parent
@@ -65,7 +65,7 @@ class Referee(peers.Peer):
 
     def __call__(self, *arguments):
         """Return what the student's function returns. Raises NotYet if it fails, as `judging` would."""
-        references = [place for place, value in enumerate(arguments) if isinstance(value, comparing.PassedByReference)]
+        references = [place for place, value in enumerate(arguments) if isinstance(value, judging.PassedByReference)]
         watched = is_in_torch_dispatch_mode()
         random_state, self.asked = None if self.asked else torch.get_rng_state(), True  # some checkers set a seed
         found = self._requested("ask", list(arguments), references, watched, random_state)

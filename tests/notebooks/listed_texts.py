@@ -4,7 +4,7 @@ Links, exemptions and translations name a cell by its id. prose_numbers.py asks 
 another number may be shown there, too, and a small one nearly always is. Of the pages around the notebooks, the list
 has the numbers below each heading. After a change on purpose, write a new list:
 
-    python -m tests.notebooks.cell_ids
+    python -m tests.notebooks.listed_texts
 """
 
 import hashlib
@@ -18,9 +18,10 @@ from notebook_cells import alt_text
 from tests.notebooks.notebook_checks import FOLDER, ROOT, read
 from tests.notebooks.prose_numbers import written
 
+# Not among them: the model card, which is generated and compared with its sources, and the years of the licences
 PAGES = ["README", "CONTRIBUTING", "docs/index", "docs/draw", "docs/glossary", "docs/install", "docs/instructors"]
-LIST = Path(__file__).with_name("cell_ids.txt")
-ADVICE = "if it is on purpose, run `python -m tests.notebooks.cell_ids`"
+LIST = Path(__file__).with_name("listed_texts.txt")
+ADVICE = "if it is on purpose, run `python -m tests.notebooks.listed_texts`"
 
 
 def entries(name: str, notebook) -> list[str]:
@@ -52,18 +53,24 @@ def all_entries() -> list[str]:
     return sum(notebooks + pages, [])
 
 
-def id_findings(listed: list[str], found: list[str]) -> Iterator[str]:
+def findings(listed: list[str], found: list[str]) -> Iterator[str]:
     """Say which cells have another id, another alt text or other numbers than the list says, and which headings."""
     known, here = ({tuple(line.split()[:2]): line.split()[2:] for line in lines} for lines in (listed, found))
-    for name, cell in known.keys() - here.keys():
-        yield f"{name} no longer has {cell}; {ADVICE}."
-    for name, cell in here.keys() - known.keys():
-        yield f"{name} has {cell}, which is new; {ADVICE}."
-    for name, cell in known.keys() & here.keys():
-        for before, now in zip_longest(known[name, cell], here[name, cell], fillvalue="nothing"):
+    for name, place in known.keys() - here.keys():
+        yield f"{name} no longer has the {kind(name)} {place}; {ADVICE}."
+    for name, place in here.keys() - known.keys():
+        yield f"{name} has the {kind(name)} {place}, which is new; {ADVICE}."
+    for name, place in known.keys() & here.keys():
+        for before, now in zip_longest(known[name, place], here[name, place], fillvalue="nothing"):
             if before != now:
-                yield f"{name}, {cell} has another alt text or number ({before} in the list, {now} there); {ADVICE}."
+                other = f"another alt text or number ({before} in the list, {now} there)"
+                yield f"{name}: the {kind(name)} {place} has {other}; {ADVICE}."
                 break
+
+
+def kind(name: str) -> str:
+    """Return what the second word of a line names."""
+    return "heading" if name in PAGES else "cell"
 
 
 if __name__ == "__main__":
