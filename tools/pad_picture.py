@@ -26,7 +26,8 @@ STROKE += [(152, 160), (128, 186), (104, 211), (88, 229), (86, 231), (112, 229),
 STYLE = """<link rel="stylesheet" href="live.css"><link rel="stylesheet" href="pad.css"><style>
 body { margin: 0; font-family: system-ui, sans-serif; }
 .pad { margin: 0 !important; } .live { padding: 16px; }
-.pad-tools, .live-tools, .live-examples, .live-samples, .origin-controls { display: none !important; }</style><main></main>"""
+.pad-tools, .live-tools, .live-examples, .live-samples, .origin-controls { display: none !important; }
+</style><main></main>"""
 PAD = """<script type="module">
 import { createPad } from "./pad.js";
 createPad(document.querySelector("main"), async (ink) => {
