@@ -60,7 +60,7 @@ html_css_files = [
     "pad.css",
     "take_along.css",
     "answers.css",
-    ("paper.css", {"media": "print"}),
+    ("print_shared.css", {"media": "print"}),
     ("print.css", {"media": "print"}),
 ]
 html_js_files = [("site.js", {"type": "module"}), "answers.js", "print.js"]

@@ -32,7 +32,8 @@ from mnist_helpers.widgets.script import translations
 
 REPORT_NET, REPORT_INT8, DIGITS = (Path("models", f"{name}.onnx") for name in ("report_net", "report_int8", "digits"))
 AT_WORK = (REPORT_NET, DIGITS)  # on the pads
-IN_NETRON = (REPORT_NET, REPORT_INT8)  # those of chapter_pages.py
+# What the site's copy of Netron shows: the network of the chapter, or the file that its run wrote
+IN_NETRON = {"02_network": REPORT_NET, "09_deployment": REPORT_INT8}
 COMMENT = re.compile(r"^ */\*\*.*?\*/\n", re.M | re.S)  # in a script, above what it explains
 WITH_LICENCE = [  # packages whose licences are copied to the site
     "sphinx",
@@ -135,6 +136,14 @@ def copy_licence(package: str, folder: Path) -> None:
             copy(Path(file.locate()), folder)
 
 
+def settings(root: Path, library: Path) -> list[str]:
+    """Return options for Sphinx that set what the extensions need to know; `library` is MathJax."""
+    known = addresses.configured(root)
+    values = {"mathjax_library": library, "html_baseurl": known.site, "course_repository": known.repository}
+    values |= {f"netron_files.{chapter}": root / model for chapter, model in IN_NETRON.items()}
+    return [f"-D{name}={value}" for name, value in values.items()]
+
+
 def build(root: Path, node_modules: Path, output: Path, for_instructors: bool = False) -> None:
     """Build the site of the course at `root` into `output`, for students or with the page for instructors.
 
@@ -142,17 +151,14 @@ def build(root: Path, node_modules: Path, output: Path, for_instructors: bool = 
     """
     with atomic_folder(output, mark="netron/index.html") as pages:
         source, doctrees = pages.with_name("source"), pages.with_name("doctrees")
-        known = addresses.configured(root)
         lay_out(root, source, for_instructors)
-        library = mathjax(node_modules)
         # -W: warnings are errors; -E and new doctrees: nothing is reused from another build
-        options = ["-q", "-W", "--keep-going", "-E", "-d", str(doctrees), "-D", f"mathjax_library={library}"]
-        options += ["-D", f"html_baseurl={known.site}", "-D", f"course_repository={known.repository}"]
+        options = ["-q", "-W", "--keep-going", "-E", "-d", str(doctrees), *settings(root, mathjax(node_modules))]
         if build_main([*options, str(source), str(pages)]):
             raise CourseError(
                 "Sphinx found the problems listed above; correct them in docs/ or notebooks/, then build again."
             )
-        netron_page.write(pages / "netron", [root / model for model in IN_NETRON])
+        netron_page.write(pages / "netron", [root / model for model in IN_NETRON.values()])
         (pages / ".buildinfo").unlink(missing_ok=True)
 
 

@@ -24,8 +24,8 @@ from mnist_helpers._support.paths import COURSE as ROOT
 
 TEMPLATES = Path(__file__).with_name("templates")
 STATIC = ROOT / "docs" / "_static"  # of the site
-LIGHT, DARK = (HtmlFormatter(style=f"a11y-high-contrast-{mode}") for mode in ("light", "dark"))
-COLOURS = f"{LIGHT.get_style_defs('.highlight')}\n@media screen {{\n{DARK.get_style_defs('html.dark .highlight')}\n}}"
+LIGHT = HtmlFormatter(style="a11y-high-contrast-light").get_style_defs(".highlight")
+DARK = HtmlFormatter(style="a11y-high-contrast-dark").get_style_defs("html.dark .highlight")  # slides can be dark
 UPRIGHT = 1.3  # a figure that is less wide, by its height, has its text beside it
 BLANK = re.compile(r"\n\n+")  # between the paragraphs of code or output: there, a slide may end
 highlight = Highlight2HTML(pygments_lexer="ipython3")
@@ -74,21 +74,30 @@ def page(notebook: NotebookNode, folder: Path, library: Path, kind: str) -> str:
     renderer = Renderer(folder)
     shown = [show(step, renderer) for step in steps(notebook)]
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), trim_blocks=True, lstrip_blocks=True)
-    paper = f"@media print {{\n{read('paper.css', STATIC)}}}"
-    style = "\n".join([COLOURS, paper, read("page.css"), read(f"{kind}.css")])
-    script = read("slides.js") if kind == "slides" else read("answers.js", STATIC)
     title = re.sub(r"^# ", "", notebook.cells[0].source.partition("\n")[0])
     html = environment.get_template("page.html.j2").render(
         title=title,
         steps=shown,
         kind=kind,
-        style=style,
-        script=script,
+        style=styles(kind),
+        script=scripts(kind),
         switch=predictions.switch(sum(bool(step.answer) for step in shown)),
         summary=predictions.SUMMARY,
     )
     formulas = translate(library, renderer.formulas) if renderer.formulas else []
     return re.sub(r"<!--formula (\d+)-->", lambda mark: formulas[int(mark[1])], html)
+
+
+def styles(kind: str) -> str:
+    """Return the stylesheets of a page."""
+    printed = f"@media print {{\n{read('print_shared.css', STATIC)}}}"
+    dark = [f"@media screen {{\n{DARK}\n}}"] if kind == "slides" else []
+    return "\n".join([LIGHT, *dark, printed, read("page.css"), read(f"{kind}.css")])
+
+
+def scripts(kind: str) -> str:
+    """Return the scripts of a page."""
+    return read("divide_slides.js") + read("slides.js") if kind == "slides" else read("answers.js", STATIC)
 
 
 def read(name: str, folder: Path = TEMPLATES) -> str:

@@ -7,17 +7,13 @@ from pathlib import Path
 import nbformat
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
 
-from mnist_helpers import onnx_file
+from mnist_helpers import export
 from mnist_helpers._support import provenance
-from mnist_helpers._support.paths import MODELS
 from mnist_helpers._support.translation import say
 
 PLACEHOLDER = "Netron opens here."  # must match tools/run_notebooks.py
-NETRON_FILES = {  # what the site's copy of Netron shows: the network of the chapter, or the file that its run wrote
-    "notebooks/02_network": "report_net.onnx",
-    "notebooks/09_deployment": "report_int8.onnx",
-}
 FRAME = """<div class="netron">
 <iframe title="Netron showing the network of this chapter" loading="lazy"
     src="../netron/index.html?url={name}"></iframe>
@@ -27,7 +23,9 @@ It stays in this browser.</p>
 <script type="module" src="../_static/netron.js"></script>
 <p class="netron-words">Netron needs a browser with JavaScript. The file has these operators, in order: {operators}.</p>
 </div>"""
+NO_FILE = "Netron has a file for %s only; name this chapter's in IN_NETRON of tools/build_site.py, or remove its cell."
 NAMES = {"onnx": "ONNX", "onnxruntime": "ONNX Runtime", "python": "Python"}
+logger = logging.getLogger(__name__)
 
 
 class NetronFrame(SphinxPostTransform):
@@ -36,17 +34,18 @@ class NetronFrame(SphinxPostTransform):
     default_priority = 500
 
     def run(self) -> None:
+        path = self.config.netron_files.get(Path(self.env.docname).name)
         for node in self.document.findall(nodes.raw):
-            if PLACEHOLDER in node.astext():
-                name = NETRON_FILES[self.env.docname]
-                frame = FRAME.format(name=name, operators=operators(MODELS / name))
+            if PLACEHOLDER in node.astext() and path is None:
+                logger.warning(NO_FILE, ", ".join(self.config.netron_files), location=self.env.docname)
+            elif PLACEHOLDER in node.astext():
+                frame = FRAME.format(name=Path(path).name, operators=operators_in_words(Path(path)))
                 node.parent.replace(node, nodes.raw("", frame, format="html"))
 
 
-def operators(path: Path) -> str:
+def operators_in_words(path: Path) -> str:
     """Return the operators of an ONNX file in words, where several alike in a row are counted."""
-    kinds = (node.op_type for node in onnx_file.read_onnx(path).graph.node)
-    runs = [(kind, len(list(run))) for kind, run in itertools.groupby(kinds)]
+    runs = [(kind, len(list(run))) for kind, run in itertools.groupby(export.operators(path))]
     return ", ".join(kind if count == 1 else f"{count} × {kind}" for kind, count in runs)
 
 
@@ -88,6 +87,7 @@ def sentence(runs: list[dict | None]) -> str:
 
 
 def setup(app):
+    app.add_config_value("netron_files", {}, "env", dict)  # IN_NETRON in tools/build_site.py
     app.add_post_transform(NetronFrame)
     app.connect("source-read", relink)
     app.connect("doctree-read", translate_alt_texts)

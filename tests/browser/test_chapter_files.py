@@ -1,5 +1,6 @@
 """Chapters as single files, opened from the disk without a network: pages for a learning platform, and slides."""
 
+import itertools
 import re
 
 import chapter_files
@@ -19,7 +20,11 @@ AT = """() => [...document.querySelectorAll("section")].findIndex((slide) => {
     const box = slide.getBoundingClientRect();
     return box.top < innerHeight / 3 && box.bottom > innerHeight / 3;
 })"""
-
+LOOK = """() => {  // the slide's number from 0, and how many pixels of it are above and below the window
+    const boxes = [...document.querySelectorAll("section")].map((slide) => slide.getBoundingClientRect());
+    const at = boxes.findLastIndex((box) => box.top < innerHeight / 3);
+    return [at, -boxes[at].top, boxes[at].bottom - innerHeight];
+}"""
 TOO_LONG = """() => [...document.querySelectorAll("section")]
     .filter((slide) => slide.scrollHeight > innerHeight || slide.scrollWidth > innerWidth).map((slide) => slide.id)"""
 SMALLEST = """(selector) => Math.min(...[...document.querySelectorAll(selector)]
@@ -56,8 +61,10 @@ def test_a_file_works_alone_on_screens_and_on_paper(kind, name, folder, browser)
         assert visit.troubles == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("file", ["lms/06_experiments", "slides/03_gradients"])
+@pytest.mark.parametrize(
+    ("file", "scheme"),
+    [("lms/06_experiments", "light"), ("slides/03_gradients", "light"), ("slides/03_gradients", "dark")],
+)
 def test_a_file_is_accessible(file, scheme, folder, browser):
     with Visit(browser, folder, offline=True, color_scheme=scheme) as visit:
         visit.open(f"{file}.html", wait_until="load").evaluate(OPEN_ANSWERS)
@@ -119,11 +126,39 @@ def test_print_has_one_slide_a_page(folder, browser):
         assert len(re.findall(rb"/Type\s*/Page\b", printed)) == page.locator("section").count()
 
 
-def test_one_key_makes_the_slides_dark_and_the_address_has_their_number(slides):
+def looks(page, key):
+    """What each of many presses of a key shows."""
+    for _ in range(2 * page.locator("section").count()):
+        yield page.evaluate(LOOK)
+        page.keyboard.press(key)
+
+
+def test_in_a_window_zoomed_to_200_per_cent_keys_reach_all_of_each_slide(folder, browser):
+    with Visit(browser, folder, offline=True, viewport={"width": 640, "height": 360}) as visit:
+        page = visit.open("slides/02_network.html", wait_until="load")
+        assert page.evaluate(TOO_LONG) != []
+        forth, back = list(looks(page, "ArrowDown")), list(looks(page, "ArrowUp"))
+        assert forth[-1][0] == page.locator("section").count() - 1 and back[-1][0] == 0
+        for (at, above, below), (following, following_above, _) in itertools.pairwise(forth):
+            assert following_above <= above + 360 if following == at else (following == at + 1 and below < 1), at
+        for (at, above, below), (following, _, following_below) in itertools.pairwise(back):
+            assert following_below <= below + 360 if following == at else (following == at - 1 and above < 1), at
+
+
+def test_one_key_makes_the_slides_dark(slides):
     slides.keyboard.press("d")
     assert slides.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 25, 30)"
-    slides.keyboard.press("ArrowRight")
-    assert slides.url.endswith("#2")
+
+
+def test_the_address_opens_the_same_cell_in_windows_of_all_sizes_and_a_number_opens_that_slide(slides, folder, browser):
+    for _ in range(20):
+        slides.keyboard.press("ArrowRight")
+    cell = slides.url.partition("#")[2]
+    with Visit(browser, folder, 390, offline=True) as visit:
+        page = visit.open(f"slides/03_gradients.html#{cell}", wait_until="load")
+        at = page.evaluate(AT)
+        assert at > 5 and page.locator("section").nth(at).get_attribute("id") == cell
+        assert visit.open("slides/03_gradients.html#4", wait_until="load").evaluate(AT) == 3
 
 
 def test_a_swipe_turns_the_slide_and_the_address_keeps_the_place(slides):

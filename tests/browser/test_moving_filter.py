@@ -162,6 +162,7 @@ def test_it_slides_on_under_a_pointer_that_crosses_it_until_a_click(canvas, url,
         assert reached(page).sum() > so_far
         page.mouse.down()
         page.get_by_role("button", name="Slide over all places").wait_for()
+        assert reached(page).sum() < 26 * 26
 
 
 def shades(page, square):

@@ -424,6 +424,15 @@ def test_dark_themes_of_the_site_and_of_jupyterlab_are_followed(page, selector):
     assert page.evaluate(colour) != light
 
 
+def test_a_light_theme_counts_more_than_a_dark_system(page):
+    colour = "getComputedStyle(document.querySelector('.pad')).backgroundColor"
+    light = page.evaluate(colour)
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(colour) != light
+    page.eval_on_selector("html", "(element) => (element.dataset.theme = 'light')")
+    assert page.evaluate(colour) == light
+
+
 def test_a_removed_pad_leaves_nothing(page):
     page.evaluate("remove()")
     assert page.locator("main *").count() == 0

@@ -147,7 +147,7 @@ def test_on_paper_and_without_javascript_the_operators_stand_in_netrons_place(si
         words = page.locator(".netron-words")
         assert not words.is_visible() and "QuantizeLinear, DequantizeLinear, Conv" in words.text_content()
         page.emulate_media(media="print")
-        assert words.is_visible()
+        assert words.is_visible() and not page.get_by_text("It stays in this browser.").is_visible()
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{site}notebooks/09_deployment.html")

@@ -164,6 +164,18 @@ def test_bad_input_is_named_and_the_good_site_stays(kind, course):
     assert {path.name for path in course.iterdir()} == before
 
 
+def test_netron_in_a_chapter_without_a_file_for_it_is_one_sentence(course, capfd):
+    network, other = (course / "notebooks" / f"{name}.ipynb" for name in ("02_network", "03_gradients"))
+    notebook = nbformat.read(other, as_version=4)
+    notebook.cells += [cell for cell in nbformat.read(network, as_version=4).cells if cell.id == "netron-live"]
+    nbformat.write(notebook, other)
+    with refused("Sphinx found"):
+        build(course)
+    said = capfd.readouterr().err
+    assert "03_gradients" in said and "Netron has a file for 02_network, 09_deployment only" in said
+    assert "Traceback" not in said
+
+
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
 def test_a_swap_that_fails_brings_the_old_folder_back(error, tmp_path, monkeypatch):
     def rename(path, target, real=Path.rename):

@@ -1,102 +1,42 @@
-// Each step fills the window: what does not fit goes to more slides. Keys, clickers and swipes go one step on, which is
-// the answer to a question or the next slide.
-
-const HEIGHT = 27.5 - 1.9; // of what a slide shows above its foot, in letters (em): see slides.css
-const all = (selector, place = document) => [...place.querySelectorAll(selector)];
-const topOf = (element) => element.getBoundingClientRect().top;
-const em = parseFloat(getComputedStyle(document.documentElement).fontSize);
-const endOf = (slide) => topOf(slide) + HEIGHT * em;
-const roomOn = (slide) => endOf(slide) - slide.lastElementChild.getBoundingClientRect().bottom;
-
-// Where a slide may end, and then the sizes of code and figures, in letters (em): from the best choice to the worst
-const BLOCK = ".lead > *, .code, .result > *";
-const CHOICES = [
-  [".part", 0.75, 16],
-  [".highlight + .output", 0.75, 16],
-  [".part", 0.69, 16],
-  [".part", 0.62, 12],
-  [BLOCK, 0.75, 12],
-  [BLOCK, 0.62, 12],
-  ["pre", 0.75, 12],
-  ["pre", 0.62, 12],
-];
-
-// A slide without a heading has the title of the one before, in grey; return the title for the next
-function entitle(slide, title) {
-  const heading = slide.querySelector("h1, h2, h3");
-  if (heading) return heading.matches("h1") ? heading.textContent.split(":")[0] : heading.innerHTML;
-  slide.insertAdjacentHTML("afterbegin", `<p class="title" aria-hidden="true">${title}</p>`);
-  return title;
-}
-
-// Move what does not fit to a new slide
-function divide(slide) {
-  for (const [stops, code, figure] of CHOICES) {
-    slide.style = `--code: ${code}em; --figure: ${figure}em`;
-    if (roomOn(slide) >= 0) return;
-    const fits = (place) => topOf(place) > topOf(slide.querySelector(".part")) && topOf(place) <= endOf(slide);
-    const stop = all(stops, slide).findLast(fits);
-    if (stop) return void cut(slide, stop);
-  }
-}
-
-// Begin a new slide with `stop`. An answer is never divided between its question's slide, where a click shows it, and
-// others: it begins the next slide, without that click.
-function cut(slide, stop) {
-  const answer = stop.closest("details");
-  if (answer) {
-    answer.firstElementChild.remove();
-    [stop] = answer.children;
-    answer.replaceWith(...answer.children);
-  }
-  while (!stop.previousElementSibling) stop = stop.parentElement;
-  const range = new Range();
-  range.setStartBefore(stop);
-  range.setEndAfter(slide.lastChild);
-  const rest = document.createElement("section");
-  rest.append(slide.querySelector(".number").cloneNode(true), range.extractContents());
-  slide.after(rest);
-}
-
-// A figure gets the room that is left
-function enlarge(slide) {
-  const figures = slide.querySelectorAll(".output img").length;
-  if (figures && roomOn(slide) > 0) slide.style.setProperty("--more", `${roomOn(slide) / em / figures}em`);
-}
+// Keys, clickers and swipes go one step on: to the rest of a slide that is longer than the window, to the answer to a
+// question, or to the next slide. The slides are those of divide_slides.js; the first of each step has the id of its cell.
 
 function number(slide, index, { length }) {
   slide.querySelector(".count").textContent = `${index + 1} / ${length}`;
   slide.style.setProperty("--done", `${(100 * (index + 1)) / length}%`);
-  slide.id = index + 1;
 }
 
-const wanted = document.getElementById(location.hash.slice(1)); // a cell
-for (const answer of all("details")) answer.open = true;
-let title;
-for (let slide = document.querySelector("section"); slide; slide = slide.nextElementSibling) {
-  title = entitle(slide, title);
-  divide(slide);
-  enlarge(slide);
-}
-for (const answer of all("details")) answer.open = false;
 const slides = all("section");
 slides.forEach(number);
 
 const current = () => slides.findLast((slide) => topOf(slide) < innerHeight / 3) ?? slides[0];
+const stepOf = (slide) => slide.id || stepOf(slide.previousElementSibling);
 
 function show(slide) {
   if (!slide) return;
   slide.scrollIntoView();
-  history.replaceState(null, "", `#${slide.id}`);
+  history.replaceState(null, "", `#${stepOf(slide)}`);
+}
+
+// Scroll by so many pixels, but by most of the window's height at once; return whether there was anything to scroll
+function scrollOn(pixels) {
+  const most = 0.8 * innerHeight;
+  scrollBy(0, Math.max(-most, Math.min(most, pixels)));
+  return Math.abs(pixels) > 1;
 }
 
 function forward() {
-  const answer = current().querySelector("details:not([open])");
+  const slide = current();
+  const answer = slide.querySelector("details:not([open])");
+  if (scrollOn(Math.max(0, slide.getBoundingClientRect().bottom - innerHeight))) return;
   if (answer) answer.open = true;
-  else show(current().nextElementSibling);
+  else show(slide.nextElementSibling);
 }
 
-const back = () => show(current().previousElementSibling);
+function back() {
+  if (!scrollOn(Math.min(0, topOf(current())))) show(current().previousElementSibling);
+}
+
 const dark = (on) => document.documentElement.classList.toggle("dark", on);
 
 const KEYS = { ArrowRight: forward, ArrowDown: forward, PageDown: forward, " ": forward, d: () => dark() };
@@ -118,5 +58,5 @@ addEventListener("touchend", ({ changedTouches: [touch] }) => {
 });
 
 dark(matchMedia("(prefers-color-scheme: dark)").matches);
-const asked = wanted ?? document.getElementById(location.hash.slice(1));
-if (asked) show(asked);
+const asked = location.hash.slice(1); // the id of a cell, or the number of a slide
+show(document.getElementById(asked) ?? slides[asked - 1]);

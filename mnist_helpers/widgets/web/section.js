@@ -1,6 +1,6 @@
-/** The element of a view. */
+/** The section around a widget, with its name for screen readers. */
 
-/** Put a section with a name for screen readers into `element`, in place of what is there, and return it. */
+/** Put a section with the name `label` into `element`, in place of what is there, and return it. */
 export function createSection(element, className, label, body) {
   const section = document.createElement("section");
   section.className = className;

@@ -34,9 +34,17 @@ export function originOf({ layers }, maps, stage, channel, [row, column]) {
     const first = (channel * shape[1] + input) * size * size;
     return productsOf(patchAt(maps[stage.first], input, place, size), weights.subarray(first, first + size * size));
   });
-  const value = valueAt(outputOf(stage, maps), channel, [row, column]);
-  const rest = { pooled: pooled.map((one) => one.value), scale: scaleOf(layers, stage, channel) };
-  return { size, place, inputs, bias: bias[channel], total, ...rest, value, largest: largestOf(maps[stage.first], weights) };
+  return {
+    size,
+    place,
+    inputs,
+    bias: bias[channel],
+    total,
+    pooled: pooled.map((one) => one.value),
+    scale: scaleOf(layers, stage, channel),
+    value: valueAt(outputOf(stage, maps), channel, [row, column]),
+    largest: largestOf(maps[stage.first], weights),
+  };
 }
 
 /** Return the side of the squares of which a stage keeps the largest value: 1 if it has no pooling. */
