@@ -47,9 +47,10 @@ def finish_lazy_imports() -> None:
     kernel is restarted. A first gradient after an export to ONNX starts threads, and a process with threads cannot be
     forked, see `isolation`; one before the export starts none.
     """
-    weight = torch.nn.Parameter(torch.zeros(1))
-    weight.sum().backward()
-    torch.optim.SGD([weight], 0.1)
+    with torch.inference_mode(False), torch.enable_grad():  # the notebook may have switched gradients off
+        weight = torch.nn.Parameter(torch.zeros(1))
+        weight.sum().backward()
+        torch.optim.SGD([weight], 0.1)
 
 
 def fill_caches(checker: Callable) -> None:

@@ -26,6 +26,13 @@ def test_a_function_that_switches_gradients_off_does_not_do_so_for_the_rest_of_t
     assert torch.is_grad_enabled()
 
 
+@pytest.mark.parametrize("switched_off", [torch.no_grad, torch.inference_mode])
+def test_the_first_check_works_where_the_notebook_has_switched_gradients_off(switched_off):
+    judging.finish_lazy_imports.cache_clear()
+    with switched_off():
+        assert verdict(lambda ask: ask(1), lambda number: number) == (judging.CORRECT, "")
+
+
 def test_the_students_line_is_named():
     source = "def answer(*_):\n    number = 0\n    return 1 // number\n"
     names = {}
