@@ -26,12 +26,16 @@ from tests.exercises.mutants import CHAPTERS, examine
 pytestmark = pytest.mark.usefixtures("in_this_process")
 TABLES = {name: importlib.import_module(f"tests.exercises.{name}") for name in CHAPTERS}
 LONG = {("chapter_04", "train_to_goal"), ("chapter_09", "export_and_compare")}  # seconds for each check
-ALL = [
-    pytest.param(name, exercise.name, marks=[pytest.mark.integration] * ((name, exercise.name) in LONG))
-    for name, table in TABLES.items()
-    for exercise in table.exercises
-]
-every_exercise = pytest.mark.parametrize("chapter, name", ALL)
+
+
+def each_exercise(mark_of_the_long):
+    names = [(name, exercise.name) for name, table in TABLES.items() for exercise in table.exercises]
+    marked = [pytest.param(*pair, marks=[mark_of_the_long] * (pair in LONG)) for pair in names]
+    return pytest.mark.parametrize("chapter, name", marked)
+
+
+every_exercise = each_exercise(pytest.mark.integration)
+with_many_checks = each_exercise(pytest.mark.slow)  # all exercises take the same way through what they may be given
 
 
 @pytest.fixture
@@ -122,7 +126,7 @@ WHATEVER = [  # what a student may give, and what the card must say
 ]
 
 
-@every_exercise
+@with_many_checks
 def test_whatever_a_function_does_is_survived(exercise):
     fits = not inspect.signature(exercise.run_solution).parameters  # then `lambda: 1` is called as it should be
     for number, (answer, part) in enumerate(WHATEVER):
@@ -143,7 +147,7 @@ def right_at_first(solution, right_calls):
     return answer
 
 
-@every_exercise
+@with_many_checks
 def test_braces_in_what_a_student_wrote_stay_as_they_are(exercise):
     """No text of a checker's may be filled with what stands in braces in the student's message."""
     for right_calls in (0, 1, 2, 3, 5):

@@ -12,6 +12,8 @@ from tests.support.course_copy import compare, fresh_copy
 
 TRAIN = """
 from mnist_helpers.trainer.cli import main
+from tests.support.small_train import make_small
+make_small()
 sys.exit(main(["--recipe", "fast", "--output", sys.argv[1] + "/run"]))
 """
 LOAD = """
@@ -91,7 +93,7 @@ errors = {
 print(json.dumps([errors, sorted(path.name for path in Path(sys.argv[1]).iterdir())]))
 """
 READ_ONLY = None  # stands for a change of the disk
-FAULTS = [([], "No space left"), ([READ_ONLY], "Read-only file system")]
+FAULTS = [([], "No space left"), pytest.param([READ_ONLY], "Read-only file system", marks=pytest.mark.slow)]
 
 
 @pytest.fixture

@@ -112,6 +112,7 @@ def test_a_file_that_is_left_at_home_is_seen(watched):
     assert unexpected(watched(*PYTHON, "-c", code).files) == [".cache/id"]
 
 
+@pytest.mark.slow  # waits
 def test_telemetry_that_is_not_switched_off_is_seen(watched, monkeypatch):
     for name in CI_SERVICES:
         monkeypatch.setenv(name, "true")
@@ -134,11 +135,17 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+EVERY_DAY = ["predict", "train", "Netron's page"]  # the others take long, or wait for what comes late
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in EVERY_DAY)) for name in COMMANDS]
+)
 def test_a_command_reaches_no_other_machine(name, watched):
     assert_quiet(watched(*COMMANDS[name]))
 
 
+@pytest.mark.slow
 def test_two_processes_reach_no_other_machine(watched):
     """torchrun looks up "localhost" and the machine's own name; the file of hosts answers, as on other systems."""
     torchrun = [*PYTHON, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -153,13 +160,7 @@ def test_imports_reach_no_other_machine(watched):
     assert_quiet(watched(*PYTHON, "-c", f"import {', '.join(IMPORTS)}, time; time.sleep(5)"))
 
 
-SLOW = pytest.mark.slow
-CHAPTERS = [
-    pytest.param(path, id=path.stem, marks=[] if path.stem == "09_deployment" else SLOW)
-    for path in sorted(NOTEBOOKS.glob("*.ipynb"))
-]
-
-
-@pytest.mark.parametrize("path", CHAPTERS)
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
 def test_a_notebook_reaches_no_other_machine(path, watched):
     assert_quiet(watched(*PYTHON, "-c", NOTEBOOK, path))
