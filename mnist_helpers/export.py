@@ -20,7 +20,7 @@ def to_onnx(model: nn.Module, images: torch.Tensor, path: Path, metadata: dict[s
     shape or dtype, or if `path` cannot be written.
     """
     data.check_batch(images)
-    return _write(model, images[:2], "images", "log_probs", path, metadata)
+    return _write(model, images[:2], "log_probs", path, metadata)
 
 
 class FromPixels(nn.Module):
@@ -42,19 +42,17 @@ def to_onnx_from_pixels(model: nn.Module, path: Path, metadata: dict[str, str] |
     """
     device = next((weights.device for weights in model.parameters()), None)
     example = torch.zeros(2, 28, 28, dtype=torch.uint8, device=device)
-    return _write(FromPixels(model), example, "images", "probabilities", path, metadata)
+    return _write(FromPixels(model), example, "probabilities", path, metadata)
 
 
-def _write(
-    model: nn.Module, example: torch.Tensor, input_name: str, output_name: str, path: Path, metadata: dict | None
-) -> Path:
-    """Export `model`, check the result and write it to `path`."""
+def _write(model: nn.Module, example: torch.Tensor, output: str, path: Path, metadata: dict | None) -> Path:
+    """Export `model` with the output name `output`, check the result and write it to `path`."""
     with eval_mode(model):
         program = torch.onnx.export(
             model,
             (example,),
-            input_names=[input_name],
-            output_names=[output_name],
+            input_names=["images"],
+            output_names=[output],
             dynamic_shapes=({0: "batch"},),
             dynamo=True,
             verbose=False,

@@ -41,8 +41,7 @@ class Layers:
 
     def description(self) -> dict:
         """Return everything but the weights, for a JSON file."""
-        names = ("scale", "offset", "shifts", "temperature", "layers")
-        return {name: getattr(self, name) for name in names}
+        return {name: value for name, value in vars(self).items() if name != "weights"}
 
     def binary(self, dtype: str = "<f2") -> bytes:
         """Return all weights in order, as numbers in half precision or as another `dtype`."""
