@@ -3,8 +3,8 @@
 The steps: estimate the brightness of the paper at every pixel; keep what is darker, the ink; remove ruled lines, specks
 and what lies at the border; group the connected parts of the ink into digits; even out the width of the strokes.
 
-SciPy's ndimage does the image work. It is installed with scikit-learn, on every platform, and has all that is needed.
-`import scipy` loads it when it is first used. That takes a quarter of a second, and `predict --help` does without it.
+SciPy's ndimage finds connected parts and distances; scikit-learn brings it anyway. `import scipy` loads it when it is
+first used. That takes a quarter of a second, and `predict --help` does without it.
 """
 
 import math
@@ -116,7 +116,8 @@ def paper_of(grey: np.ndarray, window: int) -> np.ndarray:
 def _extreme(choose: np.ufunc, values: np.ndarray, size: int, axis: int) -> np.ndarray:
     """Return the minimum or maximum (`choose`) in each window of `size` values along an axis of an array [H, W].
 
-    Two windows, one shifted, make a window of up to twice the size, so few steps over the whole array are enough.
+    Two windows, one shifted, make a window of up to twice the size, so few steps over the whole array are enough:
+    SciPy's minimum_filter1d and grey_closing return the same, and take many times longer.
     """
     reach = 1
     while reach < size:
