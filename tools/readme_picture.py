@@ -4,7 +4,7 @@ import base64
 
 import nbformat
 
-from mnist_helpers._support.paths import NOTEBOOKS
+from mnist_helpers._support.paths import COURSE, NOTEBOOKS
 
 PICTURE = NOTEBOOKS / "images" / "digit_map.png"
 
@@ -22,3 +22,4 @@ def stored_map() -> bytes:
 
 if __name__ == "__main__":
     PICTURE.write_bytes(stored_map())
+    print("written:", PICTURE.relative_to(COURSE))
