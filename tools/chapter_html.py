@@ -1,8 +1,8 @@
 """Write a chapter as one HTML file that loads nothing: pictures, formulas, styles and script are inside."""
 
 import base64
+import io
 import re
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
@@ -17,6 +17,7 @@ from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from notebook_cells import alt_text
+from PIL import Image
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 from steps import Step, steps
 
@@ -154,9 +155,8 @@ def image(alt: str, size: tuple[int, int], source: str) -> str:
 
 
 def png_size(content: str) -> tuple[int, int]:
-    """Return the width and height of a PNG picture in base64, from its header."""
-    width, height = struct.unpack(">II", base64.b64decode(content[:32])[16:24])
-    return width, height
+    """Return the width and height of a PNG picture in base64."""
+    return Image.open(io.BytesIO(base64.b64decode(content))).size
 
 
 def svg_size(content: str) -> tuple[int, int]:

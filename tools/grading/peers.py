@@ -395,11 +395,6 @@ def _named(names: list[str], base: type[nn.Module]) -> type[nn.Module]:
     return kind
 
 
-def told(error: Exception) -> str:
-    """Return the type and the message of an error."""
-    return f"{type(error).__name__}: {error}"
-
-
 def _identifier(name: Any) -> str:
     return "".join(letter for letter in str(name)[:60] if letter.isalnum() or letter in "_.<>") or "value"
 
