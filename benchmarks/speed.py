@@ -5,7 +5,7 @@ turns in one process, so that other work on the machine slows all of them alike,
 Then whole epochs with tests compare the report's code to the course's. Takes two minutes.
 """
 
-import time
+import timeit
 from functools import partial
 
 import pandas as pd
@@ -166,12 +166,7 @@ def epochs(loaders, train_set, test_set):
 def best_seconds(function, repeats=10):
     """Return the shortest of several running times, since a peak must not depend on other work on the machine."""
     function()
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+    return min(timeit.repeat(function, number=1, repeat=repeats))
 
 
 def peaks(size=2048, copied=256_000_000):
