@@ -87,6 +87,8 @@ def times_faster(functions: dict, baseline: str) -> dict:
 
 
 def of_torch(model, images):
+    """Return `make(size)`, which returns a function to time: it runs the network in PyTorch on `size` images."""
+
     @torch.inference_mode()
     def run(batch):
         for _ in range(repeats(len(batch))):
@@ -96,6 +98,7 @@ def of_torch(model, images):
 
 
 def of_onnx_runtime(path, images):
+    """Do as `of_torch` does, for an ONNX file in ONNX Runtime on one thread."""
     reader = Reader(path, threads=1)
 
     def run(batch):
@@ -111,6 +114,7 @@ def repeats(size: int) -> int:
 
 
 def speed(model, path, images) -> dict:
+    """Return how many times faster ONNX Runtime runs the file than PyTorch the network, for each batch size."""
     functions = {"PyTorch": of_torch(model, images), "ONNX Runtime": of_onnx_runtime(path, images)}
     return times_faster(functions, "PyTorch")
 

@@ -42,6 +42,7 @@ def report_dataset(train):
 
 
 def report_loaders():
+    """Return the report's loaders: of the training set in batches of 64, and of the test set in batches of 1,000."""
     return (
         DataLoader(report_dataset(train=True), batch_size=64, shuffle=True),
         DataLoader(report_dataset(train=False), batch_size=1000, shuffle=True),
@@ -60,6 +61,7 @@ class Shuffled:
 
 
 def train_on(batches, model, optimizer):
+    """Train a network on all batches once, as the report does."""
     model.train()
     for images, labels in batches:
         optimizer.zero_grad()
@@ -70,6 +72,7 @@ def train_on(batches, model, optimizer):
 
 @torch.no_grad()
 def report_test(batches, model):
+    """Return the summed loss over all batches, and the number of correct predictions, as the report computes them."""
     model.eval()
     loss = correct = 0
     for images, labels in batches:
@@ -80,6 +83,7 @@ def report_test(batches, model):
 
 
 def new_model(memory_format=torch.contiguous_format, device="cpu", **options):
+    """Return the report's network with its first weights, and its optimizer; `options` are further ones of SGD."""
     torch.manual_seed(1)
     model = Net().to(device, memory_format=memory_format)  # type: ignore[call-overload]  # torch's stubs lack this overload
     return model, torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5, **options)
@@ -91,17 +95,20 @@ def trainer(batches, **options):
 
 
 def in_bf16(batches, **options):
+    """Do as `trainer` does, with the forward pass in bf16."""
     model, optimizer = new_model(**options)
     model.forward = torch.autocast("cpu", torch.bfloat16)(model.forward)
     return partial(train_on, batches, model, optimizer)
 
 
 def compiled(batches, **options):
+    """Do as `trainer` does, with a network compiled by torch.compile."""
     model, optimizer = new_model(**options)
     return partial(train_on, batches, torch.compile(model), optimizer)
 
 
 def on_one_thread(function):
+    """Call `function` while torch uses one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
