@@ -122,6 +122,7 @@ def to_int8(path: Path, images: torch.Tensor, target: Path) -> Path:
         tools.quantize_static(
             prepared, quantised, _CalibrationReader(images), per_channel=True, op_types_to_quantize=kinds
         )
-        with atomic_write(Path(target)) as file:
+        target = Path(target)
+        with atomic_write(target) as file:
             file.write(quantised.read_bytes())
     return target
