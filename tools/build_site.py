@@ -19,8 +19,8 @@ import addresses
 import downloads
 from folders import atomic_folder
 from formulas import NODE_MODULES, mathjax
+from notebook_cells import stored_picture
 from notebook_files import load_executed
-from readme_picture import stored_picture
 from replacing import replace_in
 from sphinx.cmd.build import build_main
 
