@@ -22,7 +22,7 @@ export function signed(share) {
 }
 
 /** Return the number of rows in which `count` tiles are shown. */
-export function rowsFor(count) {
+function rowsFor(count) {
   if (count <= 20) return Math.min(count, 5);
   if (count <= 50) return count % 12 === 0 ? (count === 24 ? 8 : 12) : 10;
   return 16;
