@@ -150,6 +150,7 @@ class Peer:
         self.numbers = itertools.count()
         self.borrowed: dict[int, Any] = {}  # stand-ins here, by their number there
         self.paths: dict[str, Path] = {}
+        # What the other side may ask for: all methods serve_NAME
         self.served: dict[str, Callable] = {
             name.removeprefix("serve_"): getattr(self, name) for name in dir(self) if name.startswith("serve_")
         }
@@ -183,7 +184,7 @@ class Peer:
 
     # Serving
 
-    def serve_forever(self) -> None:
+    def answer_requests(self) -> None:
         """Answer requests until the other side ends."""
         with contextlib.suppress(EOFError, ConnectionError):
             while True:
