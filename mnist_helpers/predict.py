@@ -37,10 +37,10 @@ from mnist_helpers._support.terminal import (
 from mnist_helpers.image_files import Page
 
 MODEL = MODELS / "digits.onnx"
-THRESHOLD = 0.5  # for a network whose file says nothing
-WIDEST = 2.0  # times as wide as high: wider shapes are no digit
-UNREADABLE = 0.5  # a single shape with a lower confidence is no digit; above, it may be one of two
-LEAST_SURE = 0.5  # a picture of which a smaller share of the shapes is sure shows no number
+THRESHOLD = 0.5  # of a network whose file names none
+WIDEST = 2.0  # times as wide as high: a wider shape is not sure to be a digit
+UNREADABLE = 0.5  # a single shape is refused below this confidence; from here to the threshold, it is read as "?"
+LEAST_SURE = 0.5  # several shapes are refused if fewer than this share of them are sure
 
 
 @dataclass(frozen=True)

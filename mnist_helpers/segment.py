@@ -17,7 +17,7 @@ from PIL import Image
 Box = tuple[int, int, int, int]  # top, left, height, width in pixels
 
 MIN_CONTRAST = 20  # between ink and paper, in grey values
-# The paper is estimated in windows of this share of the shorter side, wider than the strokes; if not, in larger ones
+# Sides of the window in which the paper is estimated, as shares of the shorter side: the next one if strokes are wider
 WINDOWS = 0.15, 0.3, 0.6
 MAX_INK = 0.45  # a picture with a larger share of ink does not show writing on paper
 MAX_DIGITS = 60
