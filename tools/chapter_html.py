@@ -110,7 +110,8 @@ def show(step: Step, renderer: Renderer) -> Shown:
     """Return a step as HTML."""
     markdown = MarkdownWithMath(renderer=renderer).render
     write: dict[str, Callable] = {"text": markdown, "code": listing, "outputs": outputs}
-    lead, code = (write[kind](source) if source else "" for kind, source in [("text", step.lead), ("code", step.code)])
+    lead = markdown(step.lead) if step.lead else ""
+    code = listing(step.code) if step.code else ""
     result = [write[kind](source) for kind, source in step.result]
     answer: list[list[str]] = [[]]
     for kind, source in step.answer:
