@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import onnx
 import torch
@@ -96,17 +97,6 @@ def run_onnx(path: Path, images: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(log_probs)
 
 
-class _CalibrationReader:
-    """Pass calibration images to ONNX Runtime in batches, through the interface of its CalibrationDataReader."""
-
-    def __init__(self, images: torch.Tensor):
-        self._batches = iter(images.split(64))
-
-    def get_next(self) -> dict | None:
-        batch = next(self._batches, None)
-        return None if batch is None else {"images": batch.numpy()}
-
-
 def to_int8(path: Path, images: torch.Tensor, target: Path) -> Path:
     """Quantise the weights and activations of the ONNX file `path` to 8 bits; return `target`.
 
@@ -114,14 +104,14 @@ def to_int8(path: Path, images: torch.Tensor, target: Path) -> Path:
     is run on them to find the range of its activations. Raises CourseError if `target` cannot be written.
     """
     tools = onnx_file.quantization()
+    batches = ({"images": batch.numpy()} for batch in images.split(64))
+    reader = SimpleNamespace(get_next=lambda: next(batches, None))  # all that a CalibrationDataReader needs
     with tempfile.TemporaryDirectory() as folder:
         prepared, quantised = Path(folder, "prepared.onnx"), Path(folder, "int8.onnx")
         onnx.save(onnx_file.read_onnx(path), prepared)
         tools.shape_inference.quant_pre_process(prepared, prepared, skip_symbolic_shape=True)
         kinds = ["Conv", "Gemm", "MaxPool", "Relu"]  # neither the preprocessing nor the softmax
-        tools.quantize_static(
-            prepared, quantised, _CalibrationReader(images), per_channel=True, op_types_to_quantize=kinds
-        )
+        tools.quantize_static(prepared, quantised, reader, per_channel=True, op_types_to_quantize=kinds)
         target = Path(target)
         with atomic_write(target) as file:
             file.write(quantised.read_bytes())
