@@ -122,10 +122,11 @@ model: .venv/.installed  ## export the networks that the site shows and the comm
 	$(PY) benchmarks/deployment.py
 	$(PY) tools/model_card.py
 
-pictures: .venv/.site-installed  ## draw the pictures of Netron, of the pad and of links to the site again (needs Chromium)
+pictures: .venv/.site-installed  ## draw the pictures of Netron, the pad, links and the README again (needs Chromium)
 	$(PY) tools/netron_svg.py
 	$(PY) tools/pad_picture.py
 	$(PY) tools/preview_picture.py
+	$(PY) tools/readme_picture.py
 
 # What checks and authors' tools need besides
 .venv/.dev-installed: .venv/.installed

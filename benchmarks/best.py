@@ -12,7 +12,7 @@ import torch
 
 from mnist_helpers import data
 from mnist_helpers._support.atomic_files import atomic_write
-from mnist_helpers.checkpoints import FOLDER
+from mnist_helpers._support.paths import ARTIFACTS
 from mnist_helpers.recipes import RECIPES, train
 from mnist_helpers.training import evaluate
 
@@ -39,7 +39,7 @@ def main():
     for seed in SEEDS:
         if str(seed) not in test_correct:
             model = train(RECIPES["best"], *train_set, seed, print_epoch)
-            with atomic_write(FOLDER / f"best_seed_{seed}.pt") as file:
+            with atomic_write(ARTIFACTS / f"best_seed_{seed}.pt") as file:
                 torch.save(model.state_dict(), file)
             _, test_correct[str(seed)] = evaluate(model, *test_set)
             results_file.write_results("best", recipe=recipe, test_images=len(test_set[1]), test_correct=test_correct)

@@ -75,6 +75,7 @@ def at_thresholds(model: Calibrated, known: dict[str, data.Pair], others: dict[s
 
 
 def share(true: torch.Tensor) -> float:
+    """Return the share of true values, rounded to four digits."""
     return round(true.double().mean().item(), 4)
 
 

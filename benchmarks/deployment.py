@@ -38,14 +38,10 @@ OPTIMISATIONS = {
 }
 
 
-def in_batches(reader: Reader, images: np.ndarray) -> np.ndarray:
-    return np.concatenate([reader.probabilities(batch) for batch in np.array_split(images, 10)])
-
-
 def parity(model, path) -> dict:
     """Compare the outputs of the file with torch on all test images."""
     images, labels = data.load_raw("test")
-    expected, found = predict(model, data.normalise(images)).numpy(), in_batches(Reader(path), images.numpy())
+    expected, found = predict(model, data.normalise(images)).numpy(), Reader(path).probabilities(images.numpy())
     return {
         "largest_difference": float(np.abs(found - expected).max()),
         "changed_predictions": int((found.argmax(1) != expected.argmax(1)).sum()),
@@ -91,6 +87,8 @@ def times_faster(functions: dict, baseline: str) -> dict:
 
 
 def of_torch(model, images):
+    """Return `make(size)`, which returns a function to time: it runs the network in PyTorch on `size` images."""
+
     @torch.inference_mode()
     def run(batch):
         for _ in range(repeats(len(batch))):
@@ -100,6 +98,7 @@ def of_torch(model, images):
 
 
 def of_onnx_runtime(path, images):
+    """Do as `of_torch` does, for an ONNX file in ONNX Runtime on one thread."""
     reader = Reader(path, threads=1)
 
     def run(batch):
@@ -115,6 +114,7 @@ def repeats(size: int) -> int:
 
 
 def speed(model, path, images) -> dict:
+    """Return how many times faster ONNX Runtime runs the file than PyTorch the network, for each batch size."""
     functions = {"PyTorch": of_torch(model, images), "ONNX Runtime": of_onnx_runtime(path, images)}
     return times_faster(functions, "PyTorch")
 
@@ -128,7 +128,7 @@ def int8(path, folder) -> dict:
     # unsigned weights: products with signed weights may overflow on x86-64 processors without VNNI
     tools = onnx_file.quantization()
     tools.quantize_dynamic(onnx.load(path), files["int8 dynamic"], weight_type=tools.QuantType.QUInt8)
-    answers = {name: in_batches(Reader(file), held_out.numpy()).argmax(1) for name, file in files.items()}
+    answers = {name: Reader(file).probabilities(held_out.numpy()).argmax(1) for name, file in files.items()}
     results = {
         name: {
             "kilobytes": round(file.stat().st_size / 1000),
@@ -153,7 +153,7 @@ def correct_when_changed(reader: Reader, images: torch.Tensor, labels: np.ndarra
     variants = {"inverted": 255 - images}
     variants |= {f"shifted by {pixels} pixels": transformed(pixels=pixels) for pixels in (4, 6)}
     variants |= {f"turned by {degrees} degrees": transformed(degrees=degrees) for degrees in (15, 30, 45)}
-    answers = {name: in_batches(reader, variant.numpy()).argmax(1) for name, variant in variants.items()}
+    answers = {name: reader.probabilities(variant.numpy()).argmax(1) for name, variant in variants.items()}
     return {name: int((answer == labels).sum()) for name, answer in answers.items()}
 
 
@@ -161,7 +161,7 @@ def card(path) -> dict:
     """Return the test results of the model card: accuracy by class and on changed images, and the mistakes."""
     images, labels = data.load_raw("test")
     reader = Reader(path)
-    probabilities = in_batches(reader, images.numpy())
+    probabilities = reader.probabilities(images.numpy())
     predictions, confidence, labels = probabilities.argmax(1), probabilities.max(1), labels.numpy()
     (wrong,) = np.nonzero(predictions != labels)
     return {

@@ -33,13 +33,14 @@ NAMES = {"one thread": 1, "two threads": 2, GLOBAL: 1, LOCAL: 1}  # variant: thr
 
 
 class LocalStatistics(ProcessGroup):
-    """ProcessGroup that average gradients, but keep their own statistics of batch normalisation."""
+    """Processes that average their gradients, but keep their own statistics of batch normalisation."""
 
     def distribute(self, model):
         return DistributedDataParallel(model)
 
 
 def seconds_a_step(run: Run, threads: int, steps: int) -> float:
+    """Return the mean time of the next `steps` steps of a run, in seconds."""
     torch.set_num_threads(threads)
     begun = time.perf_counter()
     for _ in itertools.islice(run.train(), steps):
@@ -63,6 +64,7 @@ def measure(processes: ProcessGroup, train_set, batch_size: int) -> dict[str, li
 
 
 def worker():
+    """Measure all variants in one of the two processes; the first one prints the seconds as JSON."""
     processes, _ = start("cpu")
     train_set, _ = data.split(*data.load("train"))
     table = {batch: measure(processes, train_set, batch) for batch in BATCHES}

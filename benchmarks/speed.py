@@ -5,7 +5,7 @@ turns in one process, so that other work on the machine slows all of them alike,
 Then whole epochs with tests compare the report's code to the course's. Takes two minutes.
 """
 
-import time
+import timeit
 from functools import partial
 
 import pandas as pd
@@ -42,6 +42,7 @@ def report_dataset(train):
 
 
 def report_loaders():
+    """Return the report's loaders: of the training set in batches of 64, and of the test set in batches of 1,000."""
     return (
         DataLoader(report_dataset(train=True), batch_size=64, shuffle=True),
         DataLoader(report_dataset(train=False), batch_size=1000, shuffle=True),
@@ -60,6 +61,7 @@ class Shuffled:
 
 
 def train_on(batches, model, optimizer):
+    """Train a network on all batches once, as the report does."""
     model.train()
     for images, labels in batches:
         optimizer.zero_grad()
@@ -70,6 +72,7 @@ def train_on(batches, model, optimizer):
 
 @torch.no_grad()
 def report_test(batches, model):
+    """Return the summed loss over all batches, and the number of correct predictions, as the report computes them."""
     model.eval()
     loss = correct = 0
     for images, labels in batches:
@@ -80,6 +83,7 @@ def report_test(batches, model):
 
 
 def new_model(memory_format=torch.contiguous_format, device="cpu", **options):
+    """Return the report's network with its first weights, and its optimizer; `options` are further ones of SGD."""
     torch.manual_seed(1)
     model = Net().to(device, memory_format=memory_format)  # type: ignore[call-overload]  # torch's stubs lack this overload
     return model, torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5, **options)
@@ -91,17 +95,20 @@ def trainer(batches, **options):
 
 
 def in_bf16(batches, **options):
+    """Do as `trainer` does, with the forward pass in bf16."""
     model, optimizer = new_model(**options)
     model.forward = torch.autocast("cpu", torch.bfloat16)(model.forward)
     return partial(train_on, batches, model, optimizer)
 
 
 def compiled(batches, **options):
+    """Do as `trainer` does, with a network compiled by torch.compile."""
     model, optimizer = new_model(**options)
     return partial(train_on, batches, torch.compile(model), optimizer)
 
 
 def on_one_thread(function):
+    """Call `function` while torch uses one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -166,12 +173,7 @@ def epochs(loaders, train_set, test_set):
 def best_seconds(function, repeats=10):
     """Return the shortest of several running times, since a peak must not depend on other work on the machine."""
     function()
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+    return min(timeit.repeat(function, number=1, repeat=repeats))
 
 
 def peaks(size=2048, copied=256_000_000):

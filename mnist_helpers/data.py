@@ -93,7 +93,9 @@ def _read_archive(path: Path) -> bytes:
     """Return the content of a .gz file, downloading it if it is missing. Raises CourseError if it is damaged."""
     remedy = "restore it with `git checkout data`, or delete it to download it again"
     try:
-        content = _download(path) if _is_missing(path) else read_file(path, LARGEST)
+        content = read_file(path, LARGEST)
+    except FileNotFoundError:
+        content = _download(path)
     except OSError as error:
         raise CourseError(f"{path} cannot be read ({error.strerror}); {remedy}.") from None
     found, expected = md5(content), ARCHIVE_MD5[path.name]
@@ -101,15 +103,6 @@ def _read_archive(path: Path) -> bytes:
         size = f"{len(content):,} bytes"
         raise CourseError(f"{path} is damaged ({size}, md5 {found}; expected md5 {expected}); {remedy}.")
     return content
-
-
-def _is_missing(path: Path) -> bool:
-    """Return whether there is no such file. Raises OSError if nobody can tell, as for a link that leads to itself."""
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return True
-    return False
 
 
 def _extract(archive: bytes, path: Path) -> None:
@@ -143,7 +136,7 @@ def _download(path: Path) -> bytes:
     raise CourseError(
         f"{path.name} is missing from {path.parent} and could not be downloaded from torchvision's mirrors; restore it "
         f"with `git checkout data`, or copy it there from another copy of MNIST (md5 {ARCHIVE_MD5[path.name]})."
-    )
+    ) from None
 
 
 @contextlib.contextmanager

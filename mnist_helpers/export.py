@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import onnx
 import torch
@@ -20,7 +21,7 @@ def to_onnx(model: nn.Module, images: torch.Tensor, path: Path, metadata: dict[s
     shape or dtype, or if `path` cannot be written.
     """
     data.check_batch(images)
-    return _write(model, images[:2], "images", "log_probs", path, metadata)
+    return _write(model, images[:2], "log_probs", path, metadata)
 
 
 class FromPixels(nn.Module):
@@ -42,19 +43,17 @@ def to_onnx_from_pixels(model: nn.Module, path: Path, metadata: dict[str, str] |
     """
     device = next((weights.device for weights in model.parameters()), None)
     example = torch.zeros(2, 28, 28, dtype=torch.uint8, device=device)
-    return _write(FromPixels(model), example, "images", "probabilities", path, metadata)
+    return _write(FromPixels(model), example, "probabilities", path, metadata)
 
 
-def _write(
-    model: nn.Module, example: torch.Tensor, input_name: str, output_name: str, path: Path, metadata: dict | None
-) -> Path:
-    """Export `model`, check the result and write it to `path`."""
+def _write(model: nn.Module, example: torch.Tensor, output: str, path: Path, metadata: dict | None) -> Path:
+    """Export `model` with the output name `output`, check the result and write it to `path`."""
     with eval_mode(model):
         program = torch.onnx.export(
             model,
             (example,),
-            input_names=[input_name],
-            output_names=[output_name],
+            input_names=["images"],
+            output_names=[output],
             dynamic_shapes=({0: "batch"},),
             dynamo=True,
             verbose=False,
@@ -98,17 +97,6 @@ def run_onnx(path: Path, images: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(log_probs)
 
 
-class _CalibrationReader:
-    """Pass calibration images to ONNX Runtime in batches, through the interface of its CalibrationDataReader."""
-
-    def __init__(self, images: torch.Tensor):
-        self._batches = iter(images.split(64))
-
-    def get_next(self) -> dict | None:
-        batch = next(self._batches, None)
-        return None if batch is None else {"images": batch.numpy()}
-
-
 def to_int8(path: Path, images: torch.Tensor, target: Path) -> Path:
     """Quantise the weights and activations of the ONNX file `path` to 8 bits; return `target`.
 
@@ -116,14 +104,15 @@ def to_int8(path: Path, images: torch.Tensor, target: Path) -> Path:
     is run on them to find the range of its activations. Raises CourseError if `target` cannot be written.
     """
     tools = onnx_file.quantization()
+    batches = ({"images": batch.numpy()} for batch in images.split(64))
+    reader = SimpleNamespace(get_next=lambda: next(batches, None))  # all that a CalibrationDataReader needs
     with tempfile.TemporaryDirectory() as folder:
         prepared, quantised = Path(folder, "prepared.onnx"), Path(folder, "int8.onnx")
         onnx.save(onnx_file.read_onnx(path), prepared)
         tools.shape_inference.quant_pre_process(prepared, prepared, skip_symbolic_shape=True)
         kinds = ["Conv", "Gemm", "MaxPool", "Relu"]  # neither the preprocessing nor the softmax
-        tools.quantize_static(
-            prepared, quantised, _CalibrationReader(images), per_channel=True, op_types_to_quantize=kinds
-        )
-        with atomic_write(Path(target)) as file:
+        tools.quantize_static(prepared, quantised, reader, per_channel=True, op_types_to_quantize=kinds)
+        target = Path(target)
+        with atomic_write(target) as file:
             file.write(quantised.read_bytes())
     return target

@@ -13,6 +13,13 @@ from onnx import numpy_helper
 
 from mnist_helpers import CourseError, data, onnx_file
 
+# The operators that are known, in this order: what prepares the pixels, the layers, and what follows them
+STAGES = (
+    {"Cast", "Unsqueeze", "Div", "Sub", "Pad", "Slice", "Concat"},
+    {"Conv", "MaxPool", "BatchNormalization", "Relu", "Gemm", "Reshape"},
+    {"Reshape", "LogSoftmax", "ReduceLogSumExp", "Sub", "Div", "Exp"},
+)
+
 
 @dataclass
 class Layers:
@@ -34,8 +41,7 @@ class Layers:
 
     def description(self) -> dict:
         """Return everything but the weights, for a JSON file."""
-        names = ("scale", "offset", "shifts", "temperature", "layers")
-        return {name: getattr(self, name) for name in names}
+        return {name: value for name, value in vars(self).items() if name != "weights"}
 
     def binary(self, dtype: str = "<f2") -> bytes:
         """Return all weights in order, as numbers in half precision or as another `dtype`."""
@@ -79,10 +85,13 @@ class _Reader:
             self.found.scale, self.found.offset = 1.0, 0.0  # the graph normalises the pixels itself
 
     def read(self) -> Layers:
+        stages = list(STAGES)
         for node in self.graph.node:
-            name = f"_{node.op_type.lower()}"
-            _expect(hasattr(self, name), f"it contains the operator {node.op_type}")
-            getattr(self, name)(node)
+            while stages and node.op_type not in stages[0]:
+                del stages[0]
+            _expect(bool(stages), f"the operator {node.op_type} is not known at this place")
+            if follow := getattr(self, f"on_{node.op_type.lower()}", None):
+                follow(node)
         kinds = [layer["kind"] for layer in self.found.layers]
         _expect(bool(kinds) and kinds[-1] == "dense", "its last layer is not a linear one")
         return self.found
@@ -97,74 +106,61 @@ class _Reader:
         self.found.layers.append({"kind": kind, **facts})
         self.found.weights += weights
 
-    # What comes before the first layer: pixels become numbers, and shifted copies of the picture
+    # Around the layers: pixels become numbers, shifted copies of the picture, and a temperature. Other operators there,
+    # and Reshape, change nothing that JavaScript must know
 
-    def _cast(self, node) -> None: ...
-
-    def _unsqueeze(self, node) -> None: ...
-
-    def _div(self, node) -> None:
+    def on_div(self, node) -> None:
         divisor = float(self._value(node))
         if self.found.layers:
             self.found.temperature *= divisor
         else:
             self.found.scale, self.found.offset = self.found.scale / divisor, self.found.offset / divisor
 
-    def _sub(self, node) -> None:
+    def on_sub(self, node) -> None:
         if not self.found.layers:  # after the layers, the same number less for each class changes no softmax
             self.found.offset -= float(self._value(node))
 
-    def _pad(self, node) -> None:
+    def on_pad(self, node) -> None:
         pads, value = self._value(node).tolist(), float(self._value(node, 2))
         _expect(math.isclose(value, self.found.offset, rel_tol=1e-5), "its border is not as dark as paper")
         self.places[node.output[0]] = [-pads[2], -pads[3]]
 
-    def _slice(self, node) -> None:
+    def on_slice(self, node) -> None:
         starts, axes, steps = (self._value(node, number).tolist() for number in (1, 3, 4))
         _expect(steps == [1] and axes in ([2], [3]), "a node Slice leaves out pixels")
         place = list(self.places.get(node.input[0], [0, 0]))
         place[axes[0] - 2] += starts[0]
         self.places[node.output[0]] = place
 
-    def _concat(self, node) -> None:
-        _expect(not self.found.layers and attributes(node)["axis"] == 0, "a node Concat joins channels")
+    def on_concat(self, node) -> None:
+        _expect(attributes(node)["axis"] == 0, "a node Concat joins channels")
         self.found.shifts = [self.places.get(name, [0, 0]) for name in node.input]
 
     # The layers
 
-    def _conv(self, node) -> None:
+    def on_conv(self, node) -> None:
         facts, weight = attributes(node), self._value(node)
         plain = facts["group"] == 1 and not any(facts["pads"]) and {*facts["strides"], *facts["dilations"]} == {1}
         _expect(plain and weight.shape[2] == weight.shape[3], "a convolution has padding, a stride or groups")
         bias = self._value(node, 2) if len(node.input) > 2 else np.zeros(len(weight), np.float32)
         self._add("conv", weight, bias, shape=list(weight.shape))
 
-    def _maxpool(self, node) -> None:
+    def on_maxpool(self, node) -> None:
         facts = attributes(node)
         size = facts["kernel_shape"][0]
         plain = not any(facts["pads"]) and {*facts["kernel_shape"], *facts["strides"]} == {size}
         _expect(plain and not facts["ceil_mode"], "the windows of a pooling layer overlap")
         self._add("pool", size=size)
 
-    def _batchnormalization(self, node) -> None:
+    def on_batchnormalization(self, node) -> None:
         gain, shift, mean, variance = (self._value(node, number).astype(np.float64) for number in range(1, 5))
         factor = gain / np.sqrt(variance + attributes(node)["epsilon"])
         self._add("scale", factor, shift - mean * factor, channels=len(factor))
 
-    def _relu(self, node) -> None:
+    def on_relu(self, node) -> None:
         self._add("relu")
 
-    def _gemm(self, node) -> None:
+    def on_gemm(self, node) -> None:
         facts, weight = attributes(node), self._value(node)
         _expect(facts.get("transB") == 1 and not facts.get("transA"), "the weights of a linear layer are transposed")
         self._add("dense", weight, self._value(node, 2), shape=list(weight.shape))
-
-    # What comes after the last layer: probabilities, their mean over the copies, and a temperature
-
-    def _reshape(self, node) -> None: ...
-
-    def _logsoftmax(self, node) -> None: ...
-
-    def _reducelogsumexp(self, node) -> None: ...
-
-    def _exp(self, node) -> None: ...

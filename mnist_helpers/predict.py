@@ -10,7 +10,6 @@ shows no digit, the reason is printed on stderr in one sentence. Exit code 0: ev
 or the output could not be written to its end (as with `| head`); 2: nothing was read; 130: Ctrl+C.
 """
 
-import argparse
 import json
 import os
 import signal
@@ -38,10 +37,10 @@ from mnist_helpers._support.terminal import (
 from mnist_helpers.image_files import Page
 
 MODEL = MODELS / "digits.onnx"
-THRESHOLD = 0.5  # for a network whose file says nothing
-WIDEST = 2.0  # times as wide as high: wider shapes are no digit
-UNREADABLE = 0.5  # a single shape with a lower confidence is no digit; above, it may be one of two
-LEAST_SURE = 0.5  # a picture of which a smaller share of the shapes is sure shows no number
+THRESHOLD = 0.5  # of a network whose file names none
+WIDEST = 2.0  # times as wide as high: a wider shape is not sure to be a digit
+UNREADABLE = 0.5  # a single shape is refused below this confidence; from here to the threshold, it is read as "?"
+LEAST_SURE = 0.5  # several shapes are refused if fewer than this share of them are sure
 
 
 @dataclass(frozen=True)
@@ -73,16 +72,6 @@ class Answer:
     digits: list[Digit]
     page: int = 1  # counted from 1
     pages: int = 1  # in the file
-
-    @property
-    def digit(self) -> int:
-        """The first digit."""
-        return self.digits[0].digit
-
-    @property
-    def probabilities(self) -> list[float]:
-        """The probabilities of the first digit."""
-        return self.digits[0].probabilities
 
     def note(self) -> str:
         """Return what there is to say about digits that are not sure."""
@@ -220,12 +209,14 @@ def _is_picture(path: Path) -> bool:
     return known and not any(part.startswith(".") for part in path.parts)
 
 
-def answers(reader: Reader, paths: list[Path], options: argparse.Namespace) -> Iterator[tuple[Page, Answer | str]]:
-    """Yield each page with its answer, or with the message that says why it could not be read."""
-    listed = _listed(paths, options.recursive)
+def answers(reader: Reader, listed: list[tuple[Path, str]], folder: Path | None) -> Iterator[tuple[Page, Answer | str]]:
+    """Yield each page with its answer, or with the message that says why it could not be read.
+
+    `listed` is what `_listed` returns; the views of the pages are written to `folder`, if it is given.
+    """
     for number, (path, error) in enumerate(listed):
         show_progress(number, len(listed))
-        for entry in [(Page(path), error)] if error else _answers_of_file(reader, path, options.save_view):
+        for entry in [(Page(path), error)] if error else _answers_of_file(reader, path, folder):
             remove_progress()
             yield entry
 
@@ -332,7 +323,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not reader.checked:
         name = escape_control_characters(str(options.model))
         print(f"{name} has no published digest, so it was not checked for damage.", file=sys.stderr)
-    return report(answers(reader, options.images, options), options.json)
+    listed = _listed(options.images, options.recursive)
+    return report(answers(reader, listed, options.save_view), options.json)
 
 
 if __name__ == "__main__":

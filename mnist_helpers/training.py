@@ -115,9 +115,10 @@ def train_report_net(seed: int = 1, epochs: int = 3, device: str | torch.device 
 
     Returns the trained network, on `device`, and its history, with a test before the first and after each epoch.
     """
+    device = choose_device(device)
     train_set, test_set = load("train", device), load("test", device)
-    seed_all(seed, choose_device(device))
-    model = Net().to(choose_device(device)).to(memory_format=torch.channels_last)
+    seed_all(seed, device)
+    model = Net().to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5)
     history = History()
     history.add_test(0, *evaluate(model, *test_set))

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import addresses
 import downloads
-from executed_notebooks import chapters
 from folders import atomic_folder
 from formulas import NODE_MODULES, mathjax
-from readme_picture import stored_picture
+from notebook_cells import stored_picture
+from notebook_files import load_executed
 from replacing import replace_in
 from sphinx.cmd.build import build_main
 
@@ -70,7 +70,8 @@ def lay_out(root: Path, source: Path, for_instructors: bool) -> None:
     """Copy everything that Sphinx needs to `source`, with the pages of docs/ beside the folder notebooks/."""
     for model in (REPORT_NET, REPORT_INT8, DIGITS):
         check_model(root / model)
-    cards = {name: stored_picture(notebook, CARDS[name]) for name, notebook in chapters(root).items() if name in CARDS}
+    notebooks = load_executed(root)
+    cards = {name: stored_picture(notebooks[name], cell) for name, cell in CARDS.items() if name in notebooks}
     shutil.copytree(root / "docs", source, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
     shutil.copytree(root / "notebooks", source / "notebooks", ignore=shutil.ignore_patterns(".*"))
     if not for_instructors:

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 import chapter_html
-from executed_notebooks import chapters
 from folders import atomic_folder
 from formulas import NODE_MODULES, mathjax
+from notebook_files import load_executed
 
 from mnist_helpers import CourseError
 from mnist_helpers._support.paths import COURSE as ROOT
@@ -26,7 +26,7 @@ def write(root: Path, node_modules: Path, kind: str, target: Path) -> list[str]:
     or if `target` has other files.
     """
     library = mathjax(node_modules)
-    notebooks = chapters(root)
+    notebooks = load_executed(root)
     with atomic_folder(target, mark=f"{next(iter(notebooks))}.html") as folder:
         for name, notebook in notebooks.items():
             html = chapter_html.page(notebook, root / "notebooks", library, kind)

@@ -1,8 +1,8 @@
 """Write a chapter as one HTML file that loads nothing: pictures, formulas, styles and script are inside."""
 
 import base64
+import io
 import re
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
@@ -17,6 +17,7 @@ from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from notebook_cells import alt_text
+from PIL import Image
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 from steps import Step, steps
 
@@ -109,7 +110,8 @@ def show(step: Step, renderer: Renderer) -> Shown:
     """Return a step as HTML."""
     markdown = MarkdownWithMath(renderer=renderer).render
     write: dict[str, Callable] = {"text": markdown, "code": listing, "outputs": outputs}
-    lead, code = (write[kind](source) if source else "" for kind, source in [("text", step.lead), ("code", step.code)])
+    lead = markdown(step.lead) if step.lead else ""
+    code = listing(step.code) if step.code else ""
     result = [write[kind](source) for kind, source in step.result]
     answer: list[list[str]] = [[]]
     for kind, source in step.answer:
@@ -154,9 +156,8 @@ def image(alt: str, size: tuple[int, int], source: str) -> str:
 
 
 def png_size(content: str) -> tuple[int, int]:
-    """Return the width and height of a PNG picture in base64, from its header."""
-    width, height = struct.unpack(">II", base64.b64decode(content[:32])[16:24])
-    return width, height
+    """Return the width and height of a PNG picture in base64."""
+    return Image.open(io.BytesIO(base64.b64decode(content))).size
 
 
 def svg_size(content: str) -> tuple[int, int]:

@@ -18,6 +18,7 @@ import zipfile
 from pathlib import Path
 
 import nbformat
+import notebook_files
 import run_notebooks
 from folders import atomic_folder
 from notebook_cells import without_outputs
@@ -67,7 +68,7 @@ def fill_handout(root: Path, target: Path, chapters: tuple[str, ...] = ()) -> No
         )
     (target / "Makefile").write_text(makefile, encoding="utf-8", newline="\n")
     for path in sorted((target / "notebooks").glob("*.ipynb")):
-        run_notebooks.write(for_students(run_notebooks.load(path)), path)
+        notebook_files.write(for_students(notebook_files.load(path)), path)
     for path in sorted((target / "mnist_helpers" / "exercises").glob("chapter_*.py")):
         path.write_text(without_solutions(path.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
     if chapters:
@@ -95,11 +96,11 @@ def leave_out_others(target: Path, chapters: tuple[str, ...]) -> None:
         if path.name not in kept:
             path.unlink()
             continue
-        notebook = run_notebooks.load(path)
+        notebook = notebook_files.load(path)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = without_links(cell.source, kept)
-        run_notebooks.write(notebook, path)
+        notebook_files.write(notebook, path)
     for name in ("README.md", "Makefile", *(page for page in HANDED_OUT if page.endswith(".md"))):
         text = without_links((target / name).read_text(encoding="utf-8"), kept)
         text = text.replace("notebooks/01_data.ipynb", f"notebooks/{kept[0]}")
@@ -152,7 +153,7 @@ def without_solutions(source: str) -> str:
 def answers(target: Path, chapters: tuple[str, ...] = ()) -> None:
     """Write the notebooks, or those of these chapters, solved and executed, to the folder `target`.
 
-    Other chapters' notebooks that are there stay. Ends the program if a solution does not work out.
+    Other chapters' notebooks that are there stay. Raises CourseError if a cell fails, or a solution is not correct.
     """
     chosen = notebooks(ROOT, chapters)
     older = sorted(target.glob("[0-9][0-9]_*.ipynb"))
@@ -165,13 +166,13 @@ def answers(target: Path, chapters: tuple[str, ...] = ()) -> None:
 def fill_answers(target: Path, paths: list[Path]) -> None:
     """Fill a folder with these notebooks, solved and executed."""
     for path in paths:
-        notebook = solved(run_notebooks.load(path), path)
+        notebook = solved(notebook_files.load(path), path)
         run_notebooks.execute(notebook, path)
         run_notebooks.clean(notebook)
         for cell in exercise_cells(notebook):
             if CORRECT not in str(cell.outputs):
-                sys.exit(f"The solution in cell {cell.id} of {path.name} is not judged correct; nothing was written.")
-        run_notebooks.write(notebook, target / path.name)
+                raise CourseError(f"The solution in cell {cell.id} of {path.name} is not judged correct.")
+        notebook_files.write(notebook, target / path.name)
 
 
 def exercise_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:

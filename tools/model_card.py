@@ -6,12 +6,13 @@ The numbers come from the metadata of the file and from benchmarks/results: best
 
 import json
 import statistics
+from collections import Counter
 
 from mnist_helpers import onnx_file
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers._support.paths import RESULTS
+from mnist_helpers.predict import MODEL
 
-MODEL = ROOT / "models" / "digits.onnx"
 CARD = ROOT / "docs" / "model_card.md"
 TEXT = """# Model card: digits.onnx
 
@@ -118,13 +119,9 @@ def class_rows(card: dict) -> str:
 
 def common_mistakes(card: dict, least: int = 2) -> str:
     """Return the kinds of mistakes that occur at least `least` times, the most frequent first."""
-    kinds = [(label, prediction) for _, label, prediction, _ in card["mistakes"]]
-    frequent = sorted(
-        {kind for kind in kinds if kinds.count(kind) >= least}, key=lambda kind: (-kinds.count(kind), kind)
-    )
-    return ", ".join(
-        f"{label} read as {prediction} ({kinds.count((label, prediction))})" for label, prediction in frequent
-    )
+    counts = Counter((label, prediction) for _, label, prediction, _ in card["mistakes"])
+    frequent = sorted((kind for kind in counts if counts[kind] >= least), key=lambda kind: (-counts[kind], kind))
+    return ", ".join(f"{label} read as {prediction} ({counts[label, prediction]})" for label, prediction in frequent)
 
 
 def render() -> str:
@@ -147,7 +144,7 @@ def outlier_fields(thresholds: dict[str, dict], threshold: str) -> dict[str, str
     """Return the fields of TEXT that say how many letters and photographs reach the threshold, now and before."""
     after, before = (thresholds[name][threshold] for name in ("with outlier exposure", "recipe best"))
     return {
-        f"{kind}s{when}": f"{found[kind]:.1%}".replace("%", " %")
+        f"{kind}s{when}": f"{100 * found[kind]:.1f} %"
         for when, found in {"": after, "_before": before}.items()
         for kind in ("letter", "photograph")
     }
@@ -170,7 +167,7 @@ def training_fields(metadata: dict[str, str]) -> dict[str, str]:
         "epochs": recipe["epochs"],
         "smoothing": recipe["label_smoothing"],
         "then_epochs": then["epochs"],
-        "then_share": f"{float(metadata['share of the weights then']):.0%}".replace("%", " %"),
+        "then_share": f"{100 * float(metadata['share of the weights then']):.0f} %",
         "then_pictures": metadata["pictures in an epoch then"],
         "right": metadata["test images read right"].split()[0],
     }
@@ -195,7 +192,7 @@ def mistake_fields(card: dict, test_images: int) -> dict[str, object]:
         "mistakes": len(card["mistakes"]),
         "pairs": common_mistakes(card),
         "changed": "\n".join(
-            f"| {change} | {right / test_images:.1%} |".replace("%", " %")
+            f"| {change} | {100 * right / test_images:.1f} % |"
             for change, right in card["correct_when_changed"].items()
         ),
         "surest": sum(confidence > 0.9 for *_, confidence in card["mistakes"]),

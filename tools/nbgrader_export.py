@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import nbformat
-import run_notebooks
+import notebook_files
 from copies import exercise_cells, notebooks
 from folders import atomic_folder
 from grading.points import DEFAULT, Points
@@ -49,7 +49,7 @@ def export(target: Path, points: Points, chapters: tuple[str, ...] = ()) -> None
         for path in notebooks(COURSE, chapters):
             place = folder / "source" / path.stem / path.name
             place.parent.mkdir(parents=True)
-            run_notebooks.write(assignment(run_notebooks.load(path), path.name[:2], points), place)
+            notebook_files.write(assignment(notebook_files.load(path), path.name[:2], points), place)
 
 
 def assignment(notebook: nbformat.NotebookNode, chapter: str, points: Points) -> nbformat.NotebookNode:

@@ -12,7 +12,7 @@ import torch
 from playwright.sync_api import sync_playwright
 
 from mnist_helpers import export
-from mnist_helpers._support.paths import NOTEBOOKS
+from mnist_helpers._support.paths import COURSE, NOTEBOOKS
 from mnist_helpers.network import Net
 from mnist_helpers.widgets import netron_page
 
@@ -51,7 +51,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         model = export.to_onnx(Net(), torch.zeros(2, 1, 28, 28), Path(folder) / "report_net.onnx")
         draw(model, TARGET)
-    print("written:", TARGET.relative_to(Path.cwd()))
+    print("written:", TARGET.relative_to(COURSE))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 It shows one digit of MNIST whose pixels are digits of MNIST: the brighter the pixel, the brighter its digit.
 """
 
-from pathlib import Path
-
 import numpy as np
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
@@ -53,7 +51,7 @@ def main() -> None:
     """Draw the picture and write it."""
     images, _ = data.load_raw("train")
     draw(images.numpy()).quantize(64).save(PICTURE, optimize=True)
-    print("written:", PICTURE.relative_to(Path.cwd()))
+    print("written:", PICTURE.relative_to(ROOT))
 
 
 if __name__ == "__main__":

@@ -23,10 +23,10 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from notebook_cells import without_outputs
+from notebook_files import load, write
 
 from mnist_helpers import CourseError
 from mnist_helpers._support import provenance
-from mnist_helpers._support.atomic_files import atomic_write
 from mnist_helpers._support.paths import NOTEBOOKS
 
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
@@ -35,18 +35,6 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 LOCAL_FRAME = re.compile(r'<iframe\b[^>]*\bsrc="http://127\.0\.0\.1:\d+/[^"]*"[^>]*>\s*</iframe>')
 WIDGET = "application/vnd.jupyter.widget-view+json"  # needs a running kernel; without it, the stored image is shown
 PLACEHOLDER = "<p>Run this cell in JupyterLab: Netron opens here.</p>"
-
-
-def load(path: Path) -> nbformat.NotebookNode:
-    """Read a notebook. If `path` is not a valid notebook, exit with an error message."""
-    try:
-        notebook = nbformat.read(path, as_version=4)
-        nbformat.validate(notebook)
-    except OSError as error:
-        sys.exit(f"{path} cannot be read ({error.strerror}), but a notebook was expected; check the name.")
-    except Exception:  # nbformat and jsonschema raise many types for an invalid notebook
-        sys.exit(f"{path} is not a notebook, but an .ipynb file was expected; check the name.")
-    return notebook
 
 
 def follow(client: NotebookClient, name: str, cells: int, ended: threading.Event) -> None:
@@ -88,7 +76,7 @@ def make_client(notebook: nbformat.NotebookNode, folder: Path) -> NotebookClient
 
 
 def execute(notebook: nbformat.NotebookNode, path: Path) -> None:
-    """Run `notebook` in the folder of `path` and store its outputs. If a cell fails, exit with an error message."""
+    """Run `notebook` in the folder of `path` and store its outputs. Raises CourseError if a cell fails."""
     without_outputs(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     client = make_client(notebook, path.parent)
@@ -105,7 +93,8 @@ def execute(notebook: nbformat.NotebookNode, path: Path) -> None:
         ended.set()
         thread.join()
     if failure:
-        sys.exit(explain(path, code[client.code_cells_executed - 1] if client.code_cells_executed else None, failure))
+        cell = code[client.code_cells_executed - 1] if client.code_cells_executed else None
+        raise CourseError(explain(path, cell, failure)) from None
 
 
 def explain(path: Path, cell: nbformat.NotebookNode | None, error: Exception) -> str:
@@ -130,18 +119,12 @@ def clean(notebook: nbformat.NotebookNode) -> None:
                 data["text/html"] = LOCAL_FRAME.sub(PLACEHOLDER, data["text/html"])
 
 
-def write(notebook: nbformat.NotebookNode, path: Path) -> None:
-    """Write `notebook` to `path` atomically. Raises CourseError if it cannot be written."""
-    with atomic_write(path) as file:
-        file.write(nbformat.writes(notebook).encode() + b"\n")
-
-
 def run(path: Path) -> None:
-    """Run the notebook at `path` and store its outputs in the file. If the file was edited meanwhile, exit instead."""
+    """Run the notebook at `path` and store its outputs. Raises CourseError if the file was edited meanwhile."""
     notebook, before = load(path), path.read_bytes()
     execute(notebook, path)
     if path.read_bytes() != before:
-        sys.exit(f"{path} was edited while it was running, so its outputs were not stored; run it again.")
+        raise CourseError(f"{path} was edited while it was running, so its outputs were not stored; run it again.")
     clean(notebook)
     notebook.metadata.made_with = provenance.made_with() | {"outputs": provenance.fingerprint(notebook)}
     write(notebook, path)

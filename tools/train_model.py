@@ -51,7 +51,6 @@ REPORT_INT8 = ROOT / "models" / "report_int8.onnx"
 DIGITS = ROOT / "models" / "digits.onnx"
 SEED = 1
 THRESHOLD = 0.95  # at which at most 5 of 100 letters and of 100 shapes from photographs get a digit (validation)
-FOLDER = ARTIFACTS
 # After the training on digits: some epochs on digits, digits written with other pens, and pictures of other things
 EXPOSURE = replace(RECIPES["best"], epochs=5, learning_rate=0.003)
 DIGITS_SEEN, REWRITTEN, OUTLIERS = 30_000, 8_000, 8_000  # pictures in each of these epochs
@@ -80,7 +79,7 @@ def make_report_int8(model: Net) -> None:
 
 def stored(name: str, make: Callable[[], ShiftAverage]) -> ShiftAverage:
     """Return the network of the recipe "best" with the weights in artifacts/NAME.pt. If missing, make them first."""
-    path = FOLDER / f"{name}.pt"
+    path = ARTIFACTS / f"{name}.pt"
     if not path.is_file():
         print(f"{path.name} is not in artifacts/, so the network is trained now, which takes minutes.")
         model = make()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations  # Python 3.9 can then read as far as the check that refuses it
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +9,7 @@ from dataclasses import asdict
 from subprocess import Popen
 from typing import Any
 
-from mnist_helpers._support.terminal import escape_unencodable, print_result
+from mnist_helpers._support.terminal import Parser, escape_unencodable, print_result
 from mnist_helpers.doctor import before_install, checks, facts, probes, remedies
 from mnist_helpers.doctor.checks import Finding
 
@@ -79,7 +78,7 @@ def report(as_json: bool) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line asks for, and return the exit code."""
     description = "Check this installation, and name the commands that mend it. Exit code 1: a check failed."
-    parser = argparse.ArgumentParser(prog="python -m mnist_helpers.doctor", description=description)
+    parser = Parser(prog="python -m mnist_helpers.doctor", description=description)
     parser.add_argument("--json", action="store_true", help="print one JSON object, for an issue report")
     parser.add_argument("--before-install", action="store_true", help="say how much is installed, and if there is room")
     options = parser.parse_args(arguments)

@@ -39,13 +39,14 @@ class Card:
 class Exercise:
     """An exercise with its solution, which the tests also run, its checker and its hints.
 
-    `stars` says how hard it is, from 1 to 3; a check is stopped after `seconds`.
+    `stars` says how hard it is, from 1 to 3; a check is stopped after `seconds`. Without a `chapter`, the progress file
+    does not hear of it.
     """
 
-    def __init__(self, solution: Callable, hints: tuple[str, ...], stars: int = 1, seconds: float = TIME_LIMIT):
+    def __init__(self, solution: Callable, hints: tuple[str, ...], stars: int, seconds: float, chapter: str = ""):
         self.name, self.run_solution, self.hint_texts = solution.__name__, solution, hints
-        self.stars, self.seconds = stars, seconds
-        self.state, self.hints_given, self.chapter = NOT_ATTEMPTED, 0, ""
+        self.stars, self.seconds, self.chapter = stars, seconds, chapter
+        self.state, self.hints_given = NOT_ATTEMPTED, 0
 
     def checker(self, function: Callable) -> Callable:
         """Register `function(ask)` as the checker, which raises NotYet with a reason if the answer is wrong."""
@@ -123,8 +124,7 @@ class Chapter:
         """
 
         def decorate(solution: Callable) -> Exercise:
-            exercise = Exercise(solution, hints, stars, seconds)
-            exercise.chapter = self._name
+            exercise = Exercise(solution, hints, stars, seconds, self._name)
             return self._exercises.setdefault(exercise.name, exercise)
 
         return decorate

@@ -191,7 +191,7 @@ def _no_input(*_) -> str:
 
 @contextlib.contextmanager
 def kept_state() -> Iterator[None]:
-    """Return a context manager that puts settings and replaced functions back at the end of its block."""
+    """Put settings and replaced functions back at the end of the block."""
     modules = [(module, dict(vars(module))) for module in WATCHED]
     streams = sys.stdin, sys.stdout, sys.stderr
     sys.stdout = sys.stderr = printed = Printed()

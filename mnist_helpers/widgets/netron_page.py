@@ -27,9 +27,7 @@ POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' d
 # nobody else.
 NAME_IN_COLAB = re.compile(r"[\w.:-]+")
 LARGEST = 500_000_000  # bytes of a model
-PRELOADED = [
-    f"{kind}-metadata.json" for kind in ("onnx", "pytorch", "tflite")
-]  # files that Netron requests at each start
+PRELOADED = ("onnx-metadata.json", "pytorch-metadata.json", "tflite-metadata.json")  # requested at each start of Netron
 
 
 def index_page() -> bytes:

@@ -42,7 +42,7 @@ def test_card_says_what_becomes_of_changed_digits():
 
 def test_weights_of_another_network_are_refused(tmp_path, monkeypatch):
     torch.save(Net().state_dict(), tmp_path / "best_seed_1.pt")
-    monkeypatch.setattr(train_model, "FOLDER", tmp_path)
+    monkeypatch.setattr(train_model, "ARTIFACTS", tmp_path)
     with pytest.raises(SystemExit, match="delete it to train the network anew"):
         train_model.best_network()
 

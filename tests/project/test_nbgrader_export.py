@@ -7,8 +7,8 @@ import re
 
 import nbformat
 import nbgrader_export
+import notebook_files
 import pytest
-import run_notebooks
 from copies import exercise_cells
 from grading.points import Points
 
@@ -38,7 +38,7 @@ def course(tmp_path_factory):
 @pytest.fixture
 def pairs(course, request):
     """The original stubs of a chapter, each with the two cells that come from it."""
-    original = run_notebooks.load(request.param)
+    original = notebook_files.load(request.param)
     cells = nbformat.read(course / "source" / request.param.stem / request.param.name, as_version=4).cells
     after = {cell.id: (cell, following) for cell, following in zip(cells, cells[1:])}
     return [(stub, *after[stub.id]) for stub in exercise_cells(original)]

@@ -26,7 +26,7 @@ def resume(path):
 
 def weights_of_train_model(path):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_model, "FOLDER", path.parent)
+        patch.setattr(train_model, "ARTIFACTS", path.parent)
         train_model.stored(path.stem, lambda: pytest.fail("trained anew"))
 
 

@@ -69,6 +69,36 @@ def test_what_a_page_cannot_run_is_refused(layer, words, tmp_path):
         layers.read_layers(path)
 
 
+class Strange(nn.Module):
+    """A network with `between` after its convolution."""
+
+    def __init__(self, between):
+        super().__init__()
+        self.conv, self.between, self.fc = nn.Conv2d(1, 2, 3), between, nn.LazyLinear(10)
+
+    def forward(self, images):
+        return self.fc(self.between(self.conv(images)).flatten(1)).log_softmax(dim=1)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("between", "operator"),
+    [
+        (lambda x: x + x.relu(), "operator Add"),  # two ways through the network, which a list of layers cannot have
+        (lambda x: x / 2, "operator Gemm"),
+        (lambda x: x[:, :, 1:], "operator Slice"),
+        (lambda x: x.exp(), "operator Gemm"),
+    ],
+    ids=["sum", "quotient", "part", "power"],
+)
+def test_what_stands_between_layers_is_not_taken_for_what_stands_around_them(between, operator, tmp_path):
+    images = torch.zeros(2, 1, 28, 28)
+    model = Strange(between)
+    model(images)
+    with refused("strange.onnx cannot run in a browser", operator):
+        layers.read_layers(export.to_onnx(model, images, tmp_path / "strange.onnx"))
+
+
 def test_a_border_that_is_not_paper_is_refused(tmp_path):
     model = onnx.load(MODELS / "digits.onnx")
     (pad,) = [node for node in model.graph.node if node.op_type == "Pad"]

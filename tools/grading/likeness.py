@@ -104,6 +104,6 @@ def _likeness(one: list[str], other: list[str]) -> float:
     if one == other:
         return 1.0
     matcher = difflib.SequenceMatcher(None, one, other, autojunk=False)
-    if matcher.real_quick_ratio() < ALIKE or matcher.quick_ratio() < ALIKE or matcher.ratio() < ALIKE:
+    if matcher.real_quick_ratio() < ALIKE or matcher.quick_ratio() < ALIKE:
         return 0.0
-    return matcher.ratio()
+    return ratio if (ratio := matcher.ratio()) >= ALIKE else 0.0

@@ -150,6 +150,7 @@ class Peer:
         self.numbers = itertools.count()
         self.borrowed: dict[int, Any] = {}  # stand-ins here, by their number there
         self.paths: dict[str, Path] = {}
+        # What the other side may ask for: all methods serve_NAME
         self.served: dict[str, Callable] = {
             name.removeprefix("serve_"): getattr(self, name) for name in dir(self) if name.startswith("serve_")
         }
@@ -183,7 +184,7 @@ class Peer:
 
     # Serving
 
-    def serve_forever(self) -> None:
+    def answer_requests(self) -> None:
         """Answer requests until the other side ends."""
         with contextlib.suppress(EOFError, ConnectionError):
             while True:
@@ -393,11 +394,6 @@ def _named(names: list[str], base: type[nn.Module]) -> type[nn.Module]:
     for name in reversed([name for name in names if name not in ("object", "Module")]):
         kind = type(_identifier(name), (kind,), {"__qualname__": _identifier(name)})
     return kind
-
-
-def told(error: Exception) -> str:
-    """Return the type and the message of an error."""
-    return f"{type(error).__name__}: {error}"
 
 
 def _identifier(name: Any) -> str:

@@ -86,7 +86,8 @@ class Referee(peers.Peer):
         try:
             return self.request(operation, *values)
         except peers.OtherSide as error:
-            raise judging.NotYet(f"what your function returned could not be sent: {peers.told(error)}") from None
+            what = f"{type(error).__name__}: {error}"
+            raise judging.NotYet(f"what your function returned could not be sent: {what}") from None
         except (EOFError, ConnectionError):
             raise judging.NotYet(ENDED) from None
         except wire.CannotSend as error:

@@ -145,7 +145,7 @@ def keeper(stream: socket.socket, folder: Path, readable: list[str]) -> None:
         walls.silence()
         walls.limit()
         walls.close(work, readable)
-        Sandbox(stream, trusting=True, folder=work).serve_forever()
+        Sandbox(stream, trusting=True, folder=work).answer_requests()
     finally:
         os._exit(0)
 

@@ -57,11 +57,8 @@ def found_in(folder: Path) -> list[Submission]:
 
 
 def _empty(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.is_dir() and path.name[0] != "." and not any(_notebooks(path))]
-
-
-def _notebooks(folder: Path):
-    return folder.rglob("*.ipynb")
+    folders = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
+    return [path for path in folders if not any(path.rglob("*.ipynb"))]
 
 
 def _student(path: Path) -> str:
@@ -139,9 +136,7 @@ def definitions_in(source: str) -> str:
 
     Raises SyntaxError if the source is no Python.
     """
-    lines = re.split(
-        r"\r\n|\r|\n", source
-    )  # as Python does: str.splitlines has more ends of lines, such as a form feed
+    lines = re.split(r"\r\n|\r|\n", source)  # as Python does: for str.splitlines, a form feed ends a line, too
     kept = [""] * len(lines)
     for node in ast.parse(source).body:
         if isinstance(node, KEPT) or _is_constant(node):

@@ -1,7 +1,7 @@
 /** The way of a picture through the layers: what the network sees, the maps of each stage, and one number's origin. */
 
 import { createOrigin, strongestOf } from "./origin.js";
-import { frameOf, paintMaps, paintNothing, paintOne, paintPicture, sizeFor, tileAt } from "./paint.js";
+import { frameOf, layFrame, paintMaps, paintNothing, paintPicture, sizeFor, tileAt } from "./paint.js";
 import { originOf, outputOf, stagesOf } from "./stages.js";
 import { text } from "./text.js";
 
@@ -18,13 +18,11 @@ export function createFlow(element, panel) {
   const rests = addStage(element, text("It rests on"), "", restsLabel, view.seen.figure);
   view.origin = createOrigin(panel, (chosen) => choose(view, chosen, true));
   const showPicture = (picture) => {
-    if (picture === null) paintOne(view.seen.canvas, 28, 28, () => [14, 18, 24]);
-    else paintPicture(view.seen.canvas, picture);
+    paintPicture(view.seen.canvas, picture);
     if (picture === null) showFalls(null, null, "");
   };
   const showFalls = (picture, falls, sentence) => {
-    if (picture === null) paintOne(rests.canvas, 28, 28, () => [14, 18, 24]);
-    else paintPicture(rests.canvas, picture, falls);
+    paintPicture(rests.canvas, picture, falls);
     rests.caption.textContent = sentence;
   };
   const showMaps = (maps) => {
@@ -109,14 +107,7 @@ function showOrigin(view) {
 }
 
 /** Put the frame of a stage around `size` x `size` values of a map. */
-function frameCell({ frame, canvas, count }, channel, [row, column], size, { height, width }) {
-  const tile = count ? frameOf(canvas, channel, count) : { left: 0, top: 0, width: 1, height: 1 };
-  const percent = (share) => `${100 * share}%`;
-  Object.assign(frame.style, {
-    left: percent(tile.left + (column / width) * tile.width),
-    top: percent(tile.top + (row / height) * tile.height),
-    width: percent((size / width) * tile.width),
-    height: percent((size / height) * tile.height),
-  });
+function frameCell({ frame, canvas, count }, channel, place, size, grid) {
+  layFrame(frame, place, size, grid, count && frameOf(canvas, channel, count));
   frame.hidden = false;
 }

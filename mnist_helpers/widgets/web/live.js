@@ -183,8 +183,8 @@ async function copyLink({ paper, find }) {
   history.replaceState(null, "", fragmentOf(paper.strokes(), PAPER_SIDE));
   const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
   const said = copied ? text("Copied") : text("In the address bar");
-  Object.assign(find("linked"), { textContent: said });
-  setTimeout(() => Object.assign(find("linked"), { textContent: "" }), 4000);
+  find("linked").textContent = said;
+  setTimeout(() => (find("linked").textContent = ""), 4000);
 }
 
 function openLink(paper) {

@@ -6,7 +6,7 @@
 
 import { createAnnouncer } from "./announce.js";
 import { mapsOfImage } from "./layers.js";
-import { mixed, paintOne, signed } from "./paint.js";
+import { layFrame, mixed, paintOne, signed } from "./paint.js";
 import { labelled, LEGEND, PRODUCTS, showProducts } from "./products.js";
 import { createSection } from "./section.js";
 import { originOf, stagesOf } from "./stages.js";
@@ -49,8 +49,7 @@ function applied({ name, size, weights, bias }, image) {
   const layer = { kind: "conv", shape: [1, 1, size, size], weights: floatsOf(weights), bias: new Float32Array([bias]) };
   const network = { layers: [layer] };
   const maps = mapsOfImage(network, image);
-  const largest = Math.max(1e-6, maps[1].values.reduce((most, value) => Math.max(most, Math.abs(value)), 0));
-  return { name, size, layer, network, maps, largest };
+  return { name, size, layer, network, maps, largest: strongest(maps[1].values) };
 }
 
 function listen(view) {
@@ -158,21 +157,15 @@ function show(view) {
   find("steps").replaceChildren(...labelled(origin.bias === 0 ? sumOf(origin).slice(0, 1) : sumOf(origin)));
   find("value").textContent = inNumbers(origin.total);
   paintOne(find("map"), map.height, map.width, (n) => (reached[n] ? signed(map.values[n] / filter.largest) : NOT_YET));
-  frame(find("digit"), place, filter.size, image);
-  frame(find("map"), place, 1, map);
+  layFrame(find("digit").nextElementSibling, place, filter.size, image);
+  layFrame(find("map").nextElementSibling, place, 1, map);
   const [row, column] = place;
   view.announce.later(text("Row {row}, column {column}: {value}", { row, column, value: inNumbers(origin.total) }));
 }
 
-/** Put the frame beside a canvas around `size` x `size` of its values. */
-function frame(canvas, [row, column], size, { height, width }) {
-  const percent = (value, whole) => `${(100 * value) / whole}%`;
-  Object.assign(canvas.nextElementSibling.style, {
-    left: percent(column, width),
-    top: percent(row, height),
-    width: percent(size, width),
-    height: percent(size, height),
-  });
+/** Return the largest absolute value of some numbers, but no zero to divide by. */
+function strongest(values) {
+  return Math.max(1e-6, values.reduce((most, value) => Math.max(most, Math.abs(value)), 0));
 }
 
 function paintImage(canvas, { height, width, values }) {
@@ -181,7 +174,7 @@ function paintImage(canvas, { height, width, values }) {
 }
 
 function paintFilter(canvas, { size, layer: { weights } }) {
-  const largest = Math.max(1e-6, weights.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0));
+  const largest = strongest(weights);
   paintOne(canvas, size, size, (n) => signed(weights[n] / largest));
 }
 

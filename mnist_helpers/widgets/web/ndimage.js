@@ -29,24 +29,14 @@ export function downColumns(grid, filterRows) {
   return transposed(filterRows(transposed(grid)));
 }
 
-/** Widen a grid by `margin` on all sides, with a value for what is outside. */
-export function padded({ height, width, values }, margin, outside = 0) {
-  const wide = width + 2 * margin;
-  const result = new values.constructor((height + 2 * margin) * wide).fill(outside);
+/** Widen a grid by zeros: `right` at both ends of each row, and `down` rows above and below. */
+export function padded({ height, width, values }, right, down = right) {
+  const wide = width + 2 * right;
+  const result = new values.constructor((height + 2 * down) * wide);
   for (let row = 0; row < height; row++) {
-    result.set(values.subarray(row * width, (row + 1) * width), (row + margin) * wide + margin);
+    result.set(values.subarray(row * width, (row + 1) * width), (row + down) * wide + right);
   }
-  return gridOf(height + 2 * margin, wide, result);
-}
-
-/** Widen the rows of a grid by `margin` zeros at both ends. */
-export function paddedRows({ height, width, values }, margin) {
-  const wide = width + 2 * margin;
-  const result = new values.constructor(height * wide);
-  for (let row = 0; row < height; row++) {
-    result.set(values.subarray(row * width, (row + 1) * width), row * wide + margin);
-  }
-  return gridOf(height, wide, result);
+  return gridOf(height + 2 * down, wide, result);
 }
 
 /** Return every n-th value of every n-th row. */

@@ -22,7 +22,7 @@ export function signed(share) {
 }
 
 /** Return the number of rows in which `count` tiles are shown. */
-export function rowsFor(count) {
+function rowsFor(count) {
   if (count <= 20) return Math.min(count, 5);
   if (count <= 50) return count % 12 === 0 ? (count === 24 ? 8 : 12) : 10;
   return 16;
@@ -61,8 +61,9 @@ export function paintOne(canvas, height, width, shade) {
   canvas.getContext("2d").putImageData(enlarged(height, width, null, shade), 0, 0);
 }
 
-/** Draw a picture of 28x28 grey values; where `falls` is large, it becomes orange. */
+/** Draw a picture of 28x28 grey values, or none (null); where `falls` is large, it becomes orange. */
 export function paintPicture(canvas, picture, falls = null) {
+  if (picture === null) return paintOne(canvas, 28, 28, () => LOW);
   const most = falls === null ? 1 : Math.max(WEAKEST, falls.reduce((a, b) => Math.max(a, b)));
   paintOne(canvas, 28, 28, (place) => {
     const grey = [picture[place], picture[place], picture[place]];
@@ -101,4 +102,15 @@ export function tileAt(canvas, event, { channels, height, width }) {
 export function frameOf(canvas, channel, count) {
   const [x, y] = cornerOf(channel, count);
   return { left: x / canvas.width, top: y / canvas.height, width: TILE / canvas.width, height: TILE / canvas.height };
+}
+
+/** Lay a frame around `size` x `size` values of a grid, which fills a part of the canvas below it, or all of it. */
+export function layFrame(frame, [row, column], size, { height, width }, part = { left: 0, top: 0, width: 1, height: 1 }) {
+  const percent = (share) => `${100 * share}%`;
+  Object.assign(frame.style, {
+    left: percent(part.left + (column / width) * part.width),
+    top: percent(part.top + (row / height) * part.height),
+    width: percent((size / width) * part.width),
+    height: percent((size / height) * part.height),
+  });
 }

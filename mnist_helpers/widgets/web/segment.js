@@ -212,13 +212,13 @@ function taller(mask) {
 
 /** Keep only runs of at least `length` pixels along rows (a binary opening). */
 function opened(mask, length) {
-  const wide = ndimage.paddedRows(mask, length - 1);
+  const wide = ndimage.padded(mask, length - 1, 0);
   return ndimage.maximaInRows(ndimage.minimaInRows(wide, length), length);
 }
 
 /** Close the gaps of fewer than `length` pixels along rows (a binary closing). */
 function closed(mask, length) {
-  const wide = ndimage.paddedRows(mask, length - 1);
+  const wide = ndimage.padded(mask, length - 1, 0);
   return ndimage.minimaInRows(ndimage.maximaInRows(wide, length), length);
 }
 

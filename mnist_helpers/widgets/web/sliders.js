@@ -1,6 +1,7 @@
+/** Sliders below a picture: each move sends the values of all sliders to Python, which answers with the new picture. */
+
 import { text } from "./text.js";
 
-// Sliders below a picture: each move sends the values of all sliders to Python, which answers with the new picture.
 function createSlider({ name, values, start }, onMove) {
   const label = document.createElement("label");
   const caption = document.createElement("span");
@@ -22,7 +23,7 @@ function createSlider({ name, values, start }, onMove) {
   return label;
 }
 
-export function render({ model, el }) {
+function render({ model, el }) {
   const picture = document.createElement("img");
   const message = document.createElement("p");
   const state = { values: {}, shown: false, waiting: false, moved: false };

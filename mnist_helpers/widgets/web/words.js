@@ -71,7 +71,7 @@ export function stepsOf(origin) {
     steps.push([text("Pooling"), text("{total} is the largest of {all}.", values)]);
   }
   if (scale !== null) {
-    const [shown, factor, shift] = [total, ...scale].map(inNumbers);
+    const [shown, factor, shift] = [total, ...scale].map((one) => inNumbers(one));
     const scaled = inNumbers(scale[0] * total + scale[1]);
     const exact = inNumbers(rounded(shown) * rounded(factor) + rounded(shift)) === scaled;
     steps.push([text("Batch norm"), `${shown} × ${factor} ${plus(scale[1])} ${exact ? "=" : "≈"} ${scaled}`]);
