@@ -11,6 +11,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from mnist_helpers import cuda_graph
+
 READS_BACK = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.is_nonzero.default}
 
 
@@ -62,6 +64,9 @@ class Stream:
     def wait_stream(self, other):
         pass
 
+    def is_capturing(self):
+        return Graph.recording
+
 
 @contextlib.contextmanager
 def graph(recorded, stream=None):
@@ -86,8 +91,9 @@ def pretend(monkeypatch):
         "device": lambda device: contextlib.nullcontext(),
         "get_rng_state": torch.get_rng_state,
         "set_rng_state": torch.set_rng_state,
-        "is_initialized": lambda: True,
-        "is_current_stream_capturing": lambda: Graph.recording,
     }
     for name, stand_in in stand_ins.items():
         monkeypatch.setattr(torch.cuda, name, stand_in)
+    monkeypatch.setattr(cuda_graph, "is_capturing", lambda: Graph.recording)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available=False: torch.device("cuda"))
+    monkeypatch.setattr(torch.accelerator, "current_stream", Stream)  # optimizers ask it
