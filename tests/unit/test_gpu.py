@@ -108,6 +108,30 @@ def test_the_command_trains_on_a_gpu(options, tmp_path):
     assert ended.returncode == 0 and "Warning" not in ended.stderr, ended.stderr
     result = json.loads((tmp_path / "run/result.json").read_text())
     assert result["result"]["correct"] > 9850 and result["made_with"]["device"].startswith("cuda:0 (")
+    again = start(*options, "--resume", "--output", str(tmp_path / "run"))
+    assert again.returncode == 0 and "Warning" not in again.stderr, again.stderr
+    assert json.loads((tmp_path / "run/result.json").read_text())["result"] == result["result"]
+
+
+@pytest.fixture
+def two_gpus():
+    if torch.cuda.device_count() < 2:
+        pytest.skip("There is one NVIDIA GPU, so what needs two is not tested.")
+
+
+def test_the_second_gpu_trains_what_the_first_does(two_gpus, tmp_path):
+    """The first one stays torch's current device."""
+    for gpu in ("cuda:0", "cuda:1"):
+        run = Run(short("best"), *[part[:6000] for part in data.load("train", gpu)], seed=3)
+        torch.save(finished(run), tmp_path / f"{gpu[-1]}.pt")
+    assert_same(*(torch.load(tmp_path / f"{n}.pt", map_location="cpu", weights_only=True) for n in (0, 1)))
+
+
+@pytest.mark.integration
+def test_two_processes_train_on_two_gpus(two_gpus, tmp_path):
+    ended = start("--device", "cuda", "--output", str(tmp_path / "run"), processes=2)
+    assert ended.returncode == 0 and "Warning" not in ended.stderr, ended.stderr
+    assert json.loads((tmp_path / "run/result.json").read_text())["result"]["correct"] > 9850
 
 
 @pytest.mark.integration
