@@ -6,8 +6,10 @@ may neither read a value back nor change anything. What only a GPU can show (str
 
 import contextlib
 import itertools
+from functools import partial
 
 import torch
+from torch.optim import SGD, AdamW
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -68,6 +70,13 @@ class Stream:
         return Graph.recording
 
 
+class OnGPU(torch.Tensor):
+    """A tensor that says that it is on a GPU; what is computed from it is an ordinary one."""
+
+    is_cuda = True
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+
 @contextlib.contextmanager
 def graph(recorded, stream=None):
     Graph.recording, random_state = True, torch.get_rng_state()
@@ -79,8 +88,17 @@ def graph(recorded, stream=None):
         torch.set_rng_state(random_state)
 
 
+def made_with(kind, fixed, parameters, **options):
+    return kind(parameters, **options | fixed)
+
+
 def pretend(monkeypatch):
-    """Let torch.cuda capture on the processor; counts replays from zero."""
+    """Let torch.cuda capture on the processor, with the optimizers that recipes.make_optimizer makes on a GPU.
+
+    Counts replays from zero.
+    """
+    for kind, options in [(AdamW, {"fused": True, "capturable": True}), (SGD, {"fused": True})]:
+        monkeypatch.setattr(torch.optim, kind.__name__, partial(made_with, kind, options))
     monkeypatch.setattr(Graph, "replays", 0)
     stand_ins = {
         "CUDAGraph": Graph,

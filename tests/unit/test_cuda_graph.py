@@ -25,11 +25,7 @@ from tests.support.trainer import assert_same
 
 @pytest.fixture(autouse=True)
 def on_a_pretended_gpu(monkeypatch):
-    """Capture on the processor, with the optimizers that recipes.make_optimizer makes on a GPU."""
     cpu_graph.pretend(monkeypatch)
-    fused = {"fused": True}
-    monkeypatch.setattr(torch.optim, "AdamW", lambda *a, **o: AdamW(*a, **o | fused | {"capturable": True}))
-    monkeypatch.setattr(torch.optim, "SGD", lambda *a, **o: SGD(*a, **o | fused))
 
 
 class Uncaptured(CapturedStep):
@@ -41,16 +37,9 @@ class Uncaptured(CapturedStep):
         return self.step
 
 
-class OnGPU(torch.Tensor):
-    """A tensor that says that it is on a GPU; what is computed from it is an ordinary one."""
-
-    is_cuda = True
-    __torch_function__ = torch._C._disabled_torch_function_impl
-
-
 @pytest.fixture
 def gpu_images(images):
-    return images.as_subclass(OnGPU)
+    return images.as_subclass(cpu_graph.OnGPU)
 
 
 def small(name):
