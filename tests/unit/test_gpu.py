@@ -64,7 +64,7 @@ def test_a_run_stopped_at_ten_moments_continues_bit_for_bit(name, train_set, tmp
 def test_a_captured_step_is_close_to_the_step_itself(name, train_set):
     """The same random numbers; training amplifies other roundings, so the first losses agree best.
 
-    On the processor, a rate of 32 bits instead of 64 moved the first three losses by up to 0.02, and their mean by 0.007.
+    On the processor, a rate of 32 bits instead of 64 moved the first three losses by up to 0.02, the mean by 0.007.
     """
     captured, eager = (Run(short(name), *train_set, seed=3, graph=graph) for graph in (True, False))
     losses = [torch.tensor(finished(run)["history"]["losses"]) for run in (captured, eager)]
