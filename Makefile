@@ -35,9 +35,10 @@ bench: .venv/.installed  ## time the training code and several processes against
 	$(PY) benchmarks/speed.py
 	$(PY) benchmarks/processes.py
 
-results: .venv/.installed  ## train with several seeds what chapters 04, 06 and 07 compare (an hour or more)
+results: .venv/.installed  ## train with several seeds what chapters 04 and 06 to 08 compare (an hour or more)
 	$(PY) benchmarks/report_seeds.py
 	$(PY) benchmarks/recipe_seeds.py
+	$(PY) benchmarks/fast_seeds.py
 	$(PY) benchmarks/time_to_accuracy.py
 
 best: .venv/.installed  ## train chapter 07's long recipe with several seeds, and test it (up to an hour)

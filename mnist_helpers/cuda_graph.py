@@ -72,7 +72,7 @@ class CapturedStep:
         if len(images) < self.batch_size:
             return self.step(images, labels)
         if self.replay is None:
-            if not self.average.n_averaged:  # reads from the GPU, and so waits for it: not asked again once captured
+            if not self.average.n_averaged:
                 return self.step(images, labels)
             self.replay = self.capture(images, labels)
         return self.replay(images, labels)
@@ -99,12 +99,18 @@ class CapturedStep:
         return [tensor for tensor in tensors if isinstance(tensor, torch.Tensor)]
 
 
+def is_capturing() -> bool:
+    """Return whether kernels are recorded now, and not run."""
+    return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()  # without a GPU, the latter fails
+
+
 def update_average(average: AveragedModel, model: nn.Module) -> None:
     """Move `average` towards `model`: `average.update_parameters(model)`, which no graph can capture.
 
-    It reads a counter in each call, to copy the weights in the first one. A captured step is never the first.
+    It sends the GPU the counter of its calls, which is on the processor. The first call copies the weights; a captured
+    step is never the first.
     """
-    if not (torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()):
+    if not is_capturing():
         return average.update_parameters(model)
     pairs = zip(average.module.state_dict().values(), model.state_dict().values())
     means, values = zip(*(pair for pair in pairs if pair[0].is_floating_point()))

@@ -91,11 +91,13 @@ def fits_optimizer(found: Any, optimizer: torch.optim.Optimizer) -> bool:
     It then has finite numbers of the right shapes for every parameter, or none at all, before the first step.
     """
     trial = copy.deepcopy(optimizer)
-    for parameter in (parameter for group in trial.param_groups for parameter in group["params"]):
-        parameter.grad = torch.zeros_like(parameter)
+    for group in trial.param_groups:
+        group.update(OWN_SETTINGS)  # those for a capture would bring a warning about a step outside one
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
     trial.step()
     expected = trial.state_dict()
-    settings = [[group | OWN_SETTINGS for group in state["param_groups"]] for state in (found, expected)]
+    settings = [group | OWN_SETTINGS for group in found["param_groups"]], expected["param_groups"]
     known = same_structure(found["state"], expected["state"]) or found["state"] == {}
     return known and same_structure(*settings) and is_finite(found) and all(map(_has_rate, found["param_groups"]))
 

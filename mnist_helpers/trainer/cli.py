@@ -23,7 +23,7 @@ from mnist_helpers._support.terminal import (
 from mnist_helpers.trainer.display import Display
 from mnist_helpers.trainer.run_files import RunFiles
 
-RECIPE_NAMES = "report", "fast", "good", "best"  # the keys of recipes.RECIPES, which needs torch
+RECIPE_NAMES = "report", "fast", "fast-gpu", "good", "best"  # the keys of recipes.RECIPES, which needs torch
 HIGHEST_RATE = 10.0
 EPILOG = """\
 The output folder gets checkpoint.pt (the whole state of the run, every few seconds and after every epoch) and

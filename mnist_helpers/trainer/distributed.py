@@ -48,6 +48,11 @@ class ProcessGroup:
                 raise PeerLost from error
         return values
 
+    def leave(self) -> None:
+        """End the connection to the other processes, once all have done their part. NCCL warns if nobody does."""
+        if self.size > 1:
+            dist.destroy_process_group()
+
     @contextlib.contextmanager
     def translate_lost_peer(self) -> Iterator[None]:
         """Raise PeerLost instead of gloo's RuntimeError for a lost process, outside `all_reduce_sum`.

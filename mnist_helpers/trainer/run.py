@@ -181,6 +181,8 @@ class Run:
             state = state | {"optimizer": run_state.with_own_settings(state["optimizer"], self.optimizer)}
             for name in ("model", "average", "optimizer", "schedule"):
                 getattr(self, name).load_state_dict(state[name])
+            if isinstance(self.update, CapturedStep):
+                self.update.replay = None  # it changes the tensors that the optimizer had before
             self.step, self.order_state = state["step"], state["order_state"]
             self.history = {name: list(state["history"][name]) for name in self.history}
             if self.step % self.batches:

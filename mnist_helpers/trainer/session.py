@@ -64,6 +64,7 @@ class TrainingSession:
             finished = self.train(stop)
             if finished:
                 self.finish()
+                self.group.leave()
             return finished
 
     def begin(self) -> None:

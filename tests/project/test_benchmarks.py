@@ -1,7 +1,7 @@
 """What the benchmarks print: Markdown tables, here of the committed results; and what they leave out says so."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pandas as pd
 import pytest
@@ -9,6 +9,7 @@ import torch
 
 from mnist_helpers._support.paths import COURSE as ROOT
 from mnist_helpers.recipes import RECIPES, Recipe
+from tests.support import cpu_graph
 
 FILES = {"recipe_seeds": "recipes"}  # the others have the module's name
 
@@ -182,6 +183,14 @@ def test_the_committed_rows_have_the_recipes_seeds_and_runs_that_they_name(bench
             assert list(row.get("validation_correct") or row["each_correct"]) == [str(n) for n in results["seeds"]]
 
 
+def test_the_committed_seeds_of_the_short_recipes_are_of_these_and_fast_gpu_never_misses_99_per_cent(benchmark):
+    fast_seeds, results = benchmark("fast_seeds")
+    recipes = {name: asdict(recipe) for name, recipe in fast_seeds.COMPARED.items()}
+    assert {name: row["recipe"] for name, row in results["rows"].items()} == recipes
+    right = results["rows"]["fast-gpu"]["validation_correct"]
+    assert len(right) == len(results["seeds"]) == 10 and min(right) >= 9900
+
+
 def test_without_a_gpu_its_benchmark_ends_with_one_sentence_and_writes_nothing(monkeypatch):
     gpu = __import__("gpu")
     written = []
@@ -190,6 +199,38 @@ def test_without_a_gpu_its_benchmark_ends_with_one_sentence_and_writes_nothing(m
     with pytest.raises(SystemExit, match=r"^[^.]+gpu\.py [^.]+ finds none; [^.]+\.$"):
         gpu.main()
     assert not written
+
+
+@pytest.mark.integration
+def test_the_benchmark_of_gpus_runs_to_its_end_on_a_pretended_one(images, labels, monkeypatch, capsys):
+    gpu = __import__("gpu")
+    cpu_graph.pretend(monkeypatch)
+    written, nothing = {}, lambda *arguments, **options: None
+    machine = {"is_available": lambda: True, "get_device_name": lambda: "H100", "memory_allocated": lambda: 0}
+    machine |= {"synchronize": nothing, "reset_peak_memory_stats": nothing, "max_memory_allocated": lambda: 5_000_000}
+    for name, stand_in in machine.items():
+        monkeypatch.setattr(torch.cuda, name, stand_in)
+    for name in ("use_deterministic_algorithms", "autocast", "compile"):
+        monkeypatch.setattr(torch, name, lambda *a, **o: a[0] if callable(a[0]) else lambda function: function)
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+    small = {name: replace(recipe, epochs=1, batch_size=32) for name, recipe in RECIPES.items()}
+    monkeypatch.setattr(gpu, "RECIPES", small)
+    monkeypatch.setattr(gpu, "BATCH_SIZES", [32])
+    monkeypatch.setattr(gpu, "SEEDS", [1])
+    images, labels = images[:170], labels[:170]  # five full batches and a smaller one
+    sets = (images.as_subclass(cpu_graph.OnGPU), labels), (images, labels)
+    monkeypatch.setattr(gpu.data, "load", lambda *arguments: sets[0])
+    monkeypatch.setattr(gpu.data, "split", lambda *arguments: sets)
+    monkeypatch.setattr(gpu.subprocess, "run", nothing)
+    monkeypatch.setattr(gpu.results_file, "write_results", lambda name, **results: written.update(results))
+    gpu.main()
+    said = capsys.readouterr().out
+    assert "left out" not in said and "fast-gpu: 0 of 1 seeds reach 9900" in said
+    ways = written["runs"].pop("fast")
+    assert list(ways) == gpu.WAYS and len({found["correct"] for found in ways.values()}) == 1  # all train alike here
+    assert list(written["runs"]) == ["fast-gpu", "good", "best", "report, batches of 32"]
+    assert ways["captured"]["megabytes"] == 5 and written["goals"]["good"]["runs"][0]["seconds"] > 0
+    assert cpu_graph.Graph.replays > 0
 
 
 def test_the_benchmark_of_gpus_prints_a_row_a_recipe():

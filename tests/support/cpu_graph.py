@@ -6,10 +6,14 @@ may neither read a value back nor change anything. What only a GPU can show (str
 
 import contextlib
 import itertools
+from functools import partial
 
 import torch
+from torch.optim import SGD, AdamW
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from mnist_helpers import cuda_graph
 
 READS_BACK = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.is_nonzero.default}
 
@@ -62,6 +66,16 @@ class Stream:
     def wait_stream(self, other):
         pass
 
+    def is_capturing(self):
+        return Graph.recording
+
+
+class OnGPU(torch.Tensor):
+    """A tensor that says that it is on a GPU; what is computed from it is an ordinary one."""
+
+    is_cuda = True
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
 
 @contextlib.contextmanager
 def graph(recorded, stream=None):
@@ -74,8 +88,17 @@ def graph(recorded, stream=None):
         torch.set_rng_state(random_state)
 
 
+def made_with(kind, fixed, parameters, **options):
+    return kind(parameters, **options | fixed)
+
+
 def pretend(monkeypatch):
-    """Let torch.cuda capture on the processor; counts replays from zero."""
+    """Let torch.cuda capture on the processor, with the optimizers that recipes.make_optimizer makes on a GPU.
+
+    Counts replays from zero.
+    """
+    for kind, options in [(AdamW, {"fused": True, "capturable": True}), (SGD, {"fused": True})]:
+        monkeypatch.setattr(torch.optim, kind.__name__, partial(made_with, kind, options))
     monkeypatch.setattr(Graph, "replays", 0)
     stand_ins = {
         "CUDAGraph": Graph,
@@ -86,8 +109,9 @@ def pretend(monkeypatch):
         "device": lambda device: contextlib.nullcontext(),
         "get_rng_state": torch.get_rng_state,
         "set_rng_state": torch.set_rng_state,
-        "is_initialized": lambda: True,
-        "is_current_stream_capturing": lambda: Graph.recording,
     }
     for name, stand_in in stand_ins.items():
         monkeypatch.setattr(torch.cuda, name, stand_in)
+    monkeypatch.setattr(cuda_graph, "is_capturing", lambda: Graph.recording)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available=False: torch.device("cuda"))
+    monkeypatch.setattr(torch.accelerator, "current_stream", Stream)  # optimizers ask it

@@ -140,7 +140,7 @@ def test_the_recipes_that_the_command_knows_are_all_that_there_are():
 
 
 BAD = {
-    "recipe": (["--recipe", "great"], ["'great'", "report, fast, good, best"]),
+    "recipe": (["--recipe", "great"], ["'great'", "report, fast, fast-gpu, good, best"]),
     "batch size 0": (["--batch-size", "0"], ["--batch-size", "'0'", "1 to 60,000"]),
     "batch size -1": (["--batch-size", "-1"], ["'-1'"]),
     "batch size of words": (["--batch-size", "ten"], ["'ten'"]),

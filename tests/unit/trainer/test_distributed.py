@@ -256,6 +256,14 @@ def test_the_end_of_another_process_is_told_in_one_sentence(fail, error, tmp_pat
     assert said.count("\n") == 1 and "Another process" in said and said.endswith("--resume\n")
 
 
+def test_the_connection_ends_with_the_run(tmp_path, monkeypatch):
+    """NCCL warns of one that nobody ended."""
+    ended = []
+    pretend_two(monkeypatch)
+    monkeypatch.setattr(dist, "destroy_process_group", lambda: ended.append((tmp_path / "result.json").exists()))
+    assert train.main(command(tmp_path)) == 0 and ended == [True]
+
+
 @pytest.mark.parametrize("two", [False, True])
 def test_an_error_of_another_kind_is_not_hidden(two, tmp_path, monkeypatch):
     if two:
