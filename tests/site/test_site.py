@@ -164,6 +164,7 @@ def test_bad_input_is_named_and_the_good_site_stays(kind, course):
     assert {path.name for path in course.iterdir()} == before
 
 
+@pytest.mark.slow  # builds the site
 def test_netron_in_a_chapter_without_a_file_for_it_is_one_sentence(course, capfd):
     network, other = (course / "notebooks" / f"{name}.ipynb" for name in ("02_network", "03_gradients"))
     notebook = nbformat.read(other, as_version=4)

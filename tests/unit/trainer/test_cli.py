@@ -89,7 +89,7 @@ def full_pipe():
 
 @pytest.mark.integration
 @pytest.mark.skipif(os.name == "nt", reason="these outputs are of Unix")
-@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize("announced", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "output, why", [(closed, "is closed"), (full_device, "No space left"), (full_pipe, "without blocking")]
 )

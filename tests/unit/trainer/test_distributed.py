@@ -188,7 +188,7 @@ def test_two_processes_do_what_one_does(tmp_path):
     assert result["made_with"]["processes"] == 2 and "--nproc-per-node=2" in result["made_with"]["command"]
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 def test_two_processes_do_the_same_without_torchrun(tmp_path):
     """As on Windows: the variables set by hand, and the store without libuv."""
     torchruns = start_two(tmp_path / "torchrun", epochs=1) if os.name != "nt" else None
