@@ -118,11 +118,6 @@ def counter_left_out(path, model, optimizer, counter, new_model, new_optimizer):
     return saved("model", "optimizer")(path, model, optimizer, counter + 1, new_model, new_optimizer) - 1
 
 
-def without_parentheses(path, model, optimizer, counter, new_model, new_optimizer):
-    torch.save({"model": model.state_dict, "optimizer": optimizer.state_dict, "counter": counter}, path)
-    return torch.load(path, weights_only=True)["counter"]
-
-
 def without_a_file(path, model, optimizer, counter, new_model, new_optimizer):
     new_model.load_state_dict(model.state_dict())
     new_optimizer.load_state_dict(optimizer.state_dict())
