@@ -347,6 +347,7 @@ def check_nearest_mean(ask):
         (distances.min(dim=1).values, "These are the smallest distances. Which classes do they belong to?"),
         (labels[torch.cdist(new.flatten(1), images.flatten(1)).argmin(dim=1)], "You compared with single images."),
         (torch.cdist(new.flatten(1), sums.flatten(1)).argmin(dim=1), "You compared with sums. Take the means."),
+        (torch.cdist(new.flatten(1), means.flatten(1), p=1).argmin(dim=1), "Square the differences, then add them up."),
     ]
     right = distances.argmin(dim=1)
     same(ask(images, labels, new), right, wrong, given="40 new images")

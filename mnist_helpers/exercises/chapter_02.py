@@ -92,6 +92,9 @@ def check_parameter_count(ask):
     wrong = {
         5000: "You counted the weights. Each map that comes out also has a bias.",
         251: "That is right for one map. 20 of them come out.",
+        5001: "That is one bias for all maps. Each of the 20 that come out has its own.",
+        5200: "A map that comes out has one bias, not one for each channel in.",
+        520: "A map that comes out has 25 weights for each channel in.",
     }
     for given, right in {(10, 20, 5): 5020, (1, 10, 5): 260, (20, 10, 5): 5010, (3, 8, 1): 32, (3, 2, 4): 98}.items():
         words = "{channels} channels in, {maps} out and a kernel of {kernel}"
@@ -366,7 +369,10 @@ def _check_parameters(net, model, hidden):
 def _run(net, images):
     """Return the network's answer. Raises NotYet if it fails."""
     try:
-        return torch.as_tensor(array(net(images)))
+        answer = net(images)
+        if answer is None:
+            raise NotYet("forward returned None: is there a return at its end?")
+        return torch.as_tensor(array(answer))
     except NotYet:
         raise
     except Exception as error:

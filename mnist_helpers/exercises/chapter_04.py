@@ -390,7 +390,10 @@ def check_repaired_epoch(ask):
     expected, losses = epoch_by_hand(start, images, labels, batches)
     wrong = [
         (epoch_by_hand(start, images, labels, batches, batches_of_labels=torch.arange(50).split(16))[0], UNPAIRED),
-        (epoch_by_hand(start, images, labels, batches, keep=True)[0], "Each step follows all gradients so far."),
+        (
+            epoch_by_hand(start, images, labels, batches, keep=True)[0],
+            "Each step follows all gradients so far: clear them for each batch.",
+        ),
     ]
     _explain_weights(model.weight.detach(), expected, wrong, images, labels)
     same(returned, losses, otherwise="The weights are right, but not the returned list with the loss of each batch.")
@@ -484,7 +487,12 @@ def check_round_trip(ask):
     velocity = optimizer.state[model.weight]["momentum_buffer"].clone()
     with TemporaryDirectory() as folder:
         path = Path(folder) / "run.pt"
-        counter = ask(path, model, optimizer, 1920, new_model, new_optimizer)
+        try:
+            counter = ask(path, model, optimizer, 1920, new_model, new_optimizer)
+        except NotYet:
+            if path.is_file():
+                _explain_file(path, weight, velocity)  # says more than torch's error about such a file
+            raise
         if not torch.equal(model.weight, weight):
             raise NotYet("Your function changed the weights of model. It should only save them.")
         _explain_file(path, weight, velocity)
@@ -504,7 +512,7 @@ def check_round_trip(ask):
 
 
 def _explain_file(path, weight, velocity):
-    """Raise NotYet if the file is missing, holds whole objects, or lacks the weights or the velocity."""
+    """Raise NotYet if the file is missing, holds whole objects, or lacks the weights, the velocity or the counter."""
     if not path.is_file():
         raise NotYet("There is no file at `path` after your function has run.")
     try:
@@ -513,15 +521,19 @@ def _explain_file(path, weight, velocity):
         raise NotYet(
             "The file cannot be loaded with weights_only=True. Save state_dict()s and numbers, not whole objects."
         ) from None
-    for expected, what in [(weight, "the weights of model"), (velocity, "what optimizer remembers of past gradients")]:
-        if not any(torch.equal(tensor, expected) for tensor in tensors_in(content)):
+    for expected, what in [
+        (weight, "the weights of model"),
+        (velocity, "what optimizer remembers of past gradients"),
+        (torch.tensor(1920), "the counter"),
+    ]:
+        if not any(torch.equal(tensor.double(), expected.double()) for tensor in tensors_in(content)):
             raise NotYet("The file at `path` does not hold {what}.", what=what)
 
 
 def tensors_in(content):
-    """Return all tensors in nested dicts, lists and tuples."""
-    if isinstance(content, torch.Tensor):
-        return [content]
+    """Return all tensors and numbers in nested dicts, lists and tuples, as tensors."""
+    if isinstance(content, (torch.Tensor, int, float)):
+        return [torch.as_tensor(content).squeeze()]
     parts = content.values() if isinstance(content, dict) else content if isinstance(content, (list, tuple)) else []
     return [tensor for part in parts for tensor in tensors_in(part)]
 
@@ -566,11 +578,14 @@ def check_train_to_goal(ask):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         model = CountedNet()
+        start = model.fc2.bias.detach().clone()
         trained = ask(model, images[:19_200], labels[:19_200])
     if trained is not model:
         raise NotYet("Return the model that your function was given, after training it.")
     if model.steps == 0:
-        raise NotYet("The model was not trained: loss.backward() was never called.")
+        raise NotYet("The model was not trained: no loss.backward() reached its weights.")
+    if torch.equal(start, model.fc2.bias):
+        raise NotYet("The weights of model did not move: does your optimizer have model.parameters()?")
     if model.steps > BUDGET:
         raise NotYet("Your function took {steps} steps, but the budget is {budget}.", steps=model.steps, budget=BUDGET)
     accuracy = evaluate(model, images[-2000:], labels[-2000:])[1] / 2000

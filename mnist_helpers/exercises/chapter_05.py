@@ -589,7 +589,7 @@ def centred(ink):
 
 def ink_pictures():
     """Return pictures [H, W] of ink between 0 and 1 by name, large and small, tall and wide, off the middle."""
-    tall, seven, small, wide, fading = (torch.zeros(60, 60) for _ in range(5))
+    tall, seven, small, wide, fading, thin = (torch.zeros(60, 60) for _ in range(6))
     tall[10:50, 30:36] = 1
     seven[2:10, 20:52] = 0.9
     seven[10:42, 42:52] = 0.6
@@ -598,8 +598,16 @@ def ink_pictures():
     wide[20:28, 0:60] = 0.8
     wide[28:32, 0:15] = 0.8
     fading[5:45, 15:45] = torch.linspace(0.2, 1, 40)[:, None] * torch.linspace(1, 0.4, 30)
-    names = ["a tall stroke", "a 7", "a small L", "a wide stroke", "a digit that is brighter at the bottom"]
-    return dict(zip(names, [tall, seven[:44], small[:, :20], wide[:40], fading]))
+    thin[10:30, 10:14] = 1
+    thin[29, 10:22] = 1
+    return {
+        "a tall stroke": tall,
+        "a 7": seven[:44],
+        "a small L": small[:, :20],
+        "a wide stroke": wide[:40],
+        "a digit that is brighter at the bottom": fading,
+        "an L whose foot is one pixel high": thin,
+    }
 
 
 INK = ink_pictures()

@@ -27,6 +27,8 @@ def same(got, expected, wrong: dict | list | tuple = (), otherwise: str = "", gi
         what = say(what, found=_form(found), right=_form(right))
     else:
         what = _difference(found, right)
+    if otherwise and not given:
+        what = what[0].upper() + what[1:]  # it begins a sentence
     raise NotYet(otherwise, say("For {given}, {what}", given=given, what=what) if given else what)
 
 
@@ -48,6 +50,8 @@ def _difference(found: np.ndarray, right: np.ndarray) -> str:
 def array(value) -> np.ndarray:
     """Convert a returned value to a float64 array. Raises NotYet if it is not numeric."""
     try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError  # "3" is no number, although NumPy would read it as one
         if isinstance(value, torch.Tensor):
             value = value.detach().cpu().double().numpy()
         if isinstance(value, (list, tuple)):

@@ -104,6 +104,9 @@ WRONG = {
         "sums": lambda images, labels, new: torch.cdist(
             new.flatten(1), torch.stack([images[labels == d].sum(0).flatten() for d in range(10)])
         ).argmin(1),
+        "differences not squared": lambda images, labels, new: torch.cdist(
+            new.flatten(1), class_means(images, labels), p=1
+        ).argmin(1),
         "one mean for each new image": lambda images, labels, new: torch.cdist(
             class_means(images, labels), new.flatten(1)
         ).argmin(1),

@@ -81,6 +81,11 @@ class AlwaysDropping(Plain):
         return F.dropout(super().forward(images))
 
 
+class NothingReturned(Plain):
+    def forward(self, images):
+        super().forward(images)
+
+
 class OneLayerMore(Plain):
     def __init__(self, hidden):
         super().__init__(hidden)
@@ -181,6 +186,7 @@ WRONG = {
         "too many hidden numbers": lambda hidden: Plain(hidden + 10),
         "one layer more": OneLayerMore,
         "no forward": Layers,
+        "no return in forward": NothingReturned,
         "flattened into one row": lambda hidden: Plain(hidden, flat=torch.flatten),
         "no ReLU after conv1": lambda hidden: Plain(hidden, relus=(0, 1, 1, 0)),
         "no ReLU after conv2": lambda hidden: Plain(hidden, relus=(1, 0, 1, 0)),

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from mnist_helpers import network
 from mnist_helpers.exercises.chapter_04 import (
     THREE_BATCHES,
     Watched,
@@ -111,6 +112,10 @@ def the_wrong_way_round(path, model, optimizer, counter, new_model, new_optimize
     saved("model", "optimizer")(path, new_model, new_optimizer, counter, model, optimizer)
     torch.save(copy.copy(linear_and_sgd(1, steps=3, lr=0.05, momentum=0.9)[0].state_dict()), path)
     return counter
+
+
+def counter_left_out(path, model, optimizer, counter, new_model, new_optimizer):
+    return saved("model", "optimizer")(path, model, optimizer, counter + 1, new_model, new_optimizer) - 1
 
 
 def without_a_file(path, model, optimizer, counter, new_model, new_optimizer):
@@ -256,6 +261,7 @@ WRONG = {
         "optimizer saved, but not loaded": saved("model", "optimizer", load=["model"]),
         "nothing loaded": saved("model", "optimizer", load=()),
         "whole objects": saved("model", "optimizer", whole=True),
+        "counter not saved": counter_left_out,
         "counter begins anew": saved("model", "optimizer", counter=0),
         "the wrong way round": the_wrong_way_round,
         "no file": without_a_file,
@@ -265,6 +271,9 @@ WRONG = {
         "rate too high": trained_with(1.0),
         "over the budget": trained_with(steps=400),
         "not trained": trained_with(steps=0),
+        "the optimizer of another model": trained_with(
+            optimizer=lambda _: torch.optim.SGD(network.Net().parameters(), 0.05)
+        ),
         "the loss returned": trained_with(steps=1, result=lambda model: 0.1),
     },
 }

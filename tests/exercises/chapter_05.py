@@ -335,6 +335,7 @@ WRONG = {
         "scaled by the rows alone": centred_with(
             scale=lambda cut: [min(28, round(20 * side / cut.shape[0])) for side in cut.shape]
         ),
+        "the last row of the box lost": lambda ink: centred_with()(ink[: ink.nonzero()[:, 0].max()]),
         "the box in the middle": centred_with(mass=False),
         "the centre at 10": centred_with(place=10),
         "the whole picture squeezed": centred_with(scale=lambda cut: (28, 28), box=False, mass=False, place=13.5),

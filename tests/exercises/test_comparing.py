@@ -17,6 +17,8 @@ from mnist_helpers.exercises.judging import NotYet
         (3, 6, {"otherwise": "Too small."}, "Too small. 6 was expected, but your function returned 3."),
         (np.eye(4), np.zeros((4, 4)), {}, "0 was expected at index [0, 0], but your function returned 1 there."),
         ([1, 2], [1, 2, 3], {}, "your answer has the shape [2], but the shape [3] was expected."),
+        ([1, 2], 3, {"otherwise": "Add them up."}, "Add them up. Your answer has the shape [2]"),
+        ("3", 3, {}, "your function returned str, but numbers were expected."),
         ([1, 2], 3, {}, "your answer has the shape [2], but a single number was expected."),
         (3, [1, 2], {}, "your answer is a single number, but the shape [2] was expected."),
         ([60_000, 28], [600, 28], {}, "[600, 28] was expected, but your function returned [60000, 28]."),
