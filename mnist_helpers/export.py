@@ -91,8 +91,8 @@ def run_onnx(path: Path, images: torch.Tensor) -> torch.Tensor:
     except Exception as error:  # onnxruntime's own types, or ValueError for an unknown input or output
         reason = type(error).__name__
         raise CourseError(
-            f"{path} cannot process this batch ({reason}), but a file written by export.to_onnx was expected; export "
-            "the network again, with a dynamic batch size."
+            f"{path} cannot process this batch ({reason}), but a file as export.to_onnx writes it was expected, with "
+            "the input 'images', the output 'log_probs' and a dynamic batch size; export the network again."
         ) from None
     return torch.from_numpy(log_probs)
 

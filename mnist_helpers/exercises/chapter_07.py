@@ -113,7 +113,7 @@ def _wrong_shifts(images, pixels):
         (zeros, "The rows on top are 0, which is grey after normalisation. Fill them with BLACK."),
         (wrapped, "The rows that leave at the bottom come back on top. Fill the top with BLACK."),
         (up, "Your images move up. The rows on top are the ones to be filled."),
-        (sideways, "Your images move to the right. Rows are the third dimension of [N, 1, 28, 28]."),
+        (sideways, "Your images move to the right. Rows are the third dimension of [N, 1, H, W]."),
         (doubled, "The rows on top still show the old image. Fill them with BLACK."),
         (images, "Your images have not moved."),
     ]

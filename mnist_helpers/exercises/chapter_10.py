@@ -1,6 +1,7 @@
 """Exercises of 10_pictures: thresholds, reading order, ink in a shadow, costs, connected pieces."""
 
 import numpy as np
+import torch
 from scipy import ndimage
 
 from mnist_helpers._support.translation import say
@@ -21,6 +22,7 @@ def choose_threshold(table, allowed):
 
 
 CONFIDENCE_TABLE = [(0.0, 1000, 40), (0.5, 950, 25), (0.7, 900, 9), (0.9, 800, 2), (0.99, 500, 0)]
+RISE_AND_FALL = [(0.0, 1000, 40), (0.5, 950, 19), (0.7, 900, 27), (0.9, 800, 2)]  # shares 4, 2, 3 and 0.25 %
 
 
 def _choice(allowed, table=CONFIDENCE_TABLE):
@@ -38,6 +40,8 @@ def check_choose_threshold(ask):
     same(ask(CONFIDENCE_TABLE, 0.04), 0.0, (), "Here nothing must be refused.", _choice(0.04))
     other = CONFIDENCE_TABLE[::-1]
     same(ask(other, 0.02), 0.7, (), "The rows may stand in any order.", _choice(0.02, other))
+    reason = "The share is 0.03 at 0.7, but only 0.02 at 0.5: look at all rows."
+    same(ask(RISE_AND_FALL, 0.02), 0.5, (), reason, _choice(0.02, RISE_AND_FALL))
 
 
 @exercises.add(
@@ -159,7 +163,7 @@ def check_ink_in_shadow(ask):
     paper = ndimage.grey_closing(SHEET, size=(11, 11))
     found = ask(SHEET, 11, 30)
     same(found, strokes, _wrong_inks(SHEET, strokes, paper, 30), "", say(given, least=30))
-    if getattr(found, "dtype", None) not in (bool, np.dtype(bool)):
+    if getattr(found, "dtype", None) not in (np.dtype(bool), torch.bool):
         raise NotYet(
             "a bool array was expected, but your function returned {dtype}.", dtype=getattr(found, "dtype", "no array")
         )
@@ -179,10 +183,16 @@ def _wrong_inks(sheet, right, paper, least):
     median = int(np.median(sheet))
     whole = sheet.astype(int)
     return [
-        (whole - median > least, "Nothing is lighter than the paper: subtract the picture from the paper."),
+        (
+            np.zeros(sheet.shape, bool),
+            "You found no ink. The paper is a closing, not an opening; subtract the picture from it.",
+        ),
         (median - whole >= least, "The whole shadow is ink: give each pixel the paper beside it."),
         (median - whole > least, "The whole shadow is ink: give each pixel the paper beside it."),
-        ((sheet - paper) >= least, "uint8 has no negative numbers: 40 - 230 wraps around to 66. Turn it around."),
+        (
+            (sheet - paper) >= least,
+            "The faint line is ink, too: `least` is missing, or uint8 wrapped around (40 - 230 is 66). Turn it around.",
+        ),
         (~right, "True and False are exchanged."),
         (paper - whole, "That is the darkness. Compare it with `least`."),
         (
@@ -229,7 +239,17 @@ def check_cost(ask):
     for threshold, of_refusal, of_mistake, expected, why in cases:
         answer = ask(CONFIDENCE, RIGHT, threshold, of_refusal, of_mistake)
         words = say(given, answers=answers, threshold=threshold, of_refusal=of_refusal, of_mistake=of_mistake)
-        same(answer, expected, (), why, words)
+        same(answer, expected, WRONG_COSTS if threshold == 0.62 and of_refusal == 1 else (), why, words)
+
+
+# For a threshold of 0.62, which is the confidence of a wrong answer, and costs of 1 and 10
+WRONG_COSTS = {
+    23: "That is the cost of all images. Return their mean.",
+    23 / 7: "You divided by the number of kept answers. The mean is over all images.",
+    3.3: "A refused answer costs `of_refusal` alone, whether it was right or wrong.",
+    1.4: "Only a confidence below the threshold is refused: one that is equal is kept.",
+    3.2: "The two costs have changed places.",
+}
 
 
 @exercises.add(
@@ -260,7 +280,7 @@ def drawn(*rows):
     return np.array([[letter == "#" for letter in row] for row in rows])
 
 
-SMALL = drawn("##...", "....#", ".#..#", "#...#")
+SMALL = drawn("##...", "...#.", ".#.#.", "#..#.")  # its corner pieces meet if index -1 is taken for a neighbour
 RING = drawn("######", "#....#", "#.##.#", "#....#", "######")
 SCATTERED = np.random.default_rng(4).random((40, 50)) < 0.3
 
@@ -270,8 +290,11 @@ def check_pieces(ask):
     """Check corners, a ring around a piece, the border, one large piece, many small ones, and no ink at all."""
     shown = say("the picture {rows}", rows=" / ".join("".join(".#"[int(pixel)] for pixel in row) for row in SMALL))
     same(ask(SMALL), [3, 2, 2], _wrong_sizes(SMALL), "", shown)
-    same(ask(RING), [18, 2], (), "A ring and what is inside it are two pieces.", "a ring around two pixels")
-    same(ask(np.ones((60, 70), bool)), [4200], (), "", "60 x 70 pixels, all of them ink")
+    found, reason = ask(RING), "A ring and what is inside it are two pieces."
+    if array(found).sum() > RING.sum():
+        reason = "Some pixels are counted twice: mark a pixel when you add it to the list, not when you take it."
+    same(found, [18, 2], (), reason, "a ring around two pixels")
+    same(ask(np.ones((40, 50), bool)), [2000], (), "", "40 x 50 pixels, all of them ink")
     same(ask(SCATTERED), sizes_of(SCATTERED), (), "Small pictures were right.", "a picture of the shape [40, 50]")
     same(ask(drawn("#.#", "...", "#.#")), [1, 1, 1, 1], (), "Opposite borders don't touch.", "ink in the four corners")
     if array(ask(np.zeros((4, 4), bool))).size:
@@ -293,5 +316,6 @@ def _wrong_sizes(ink):
         (right[::-1], "The sizes are right, but the largest comes first."),
         (len(right), "That is the number of pieces. Return their sizes."),
         ([ink.sum()], "That is all ink together. Count each piece by itself."),
+        ([4, 3], "Opposite borders don't touch: in NumPy, the index -1 is the last row or column."),
         (sorted([*right, (~ink).sum()], reverse=True), "You counted the paper as a piece."),
     ]

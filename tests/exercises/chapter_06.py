@@ -79,13 +79,14 @@ def found_with(
     compare=lambda difference, limit: difference > limit,
     reduce=np.mean,
     draw_before=True,
+    axis=1,
 ):
     """The power, of which one thing is another."""
 
     def power(spread, gain, seeds, experiments, rng):
         before = rng.normal(0, spread if draw_before else 0, (experiments, seeds))
         after = rng.normal(gain, spread, (experiments, seeds))
-        difference = after.mean(axis=1) - before.mean(axis=1)
+        difference = after.mean(axis=axis) - before.mean(axis=axis)
         return reduce(compare(difference, errors * error(before, after, seeds)))
 
     return power
@@ -105,6 +106,13 @@ def select(split=lambda n: n * 9 // 10, judge=None, mode=nn.Module.eval, choose=
         return choose(correct)
 
     return best_trainer
+
+
+def trainer_by_loss(images, labels, trainers):
+    """The lowest loss in place of the most right answers."""
+    cut = len(images) * 9 // 10
+    models = [train(images[:cut], labels[:cut]) for train in trainers]
+    return int(np.argmin([evaluate(model, images[cut:], labels[cut:])[0] for model in models]))
 
 
 def never_trained(images, labels, trainers):
@@ -255,10 +263,10 @@ WRONG = {
         ),
         "half held out": select(split=lambda n: n // 2),
         "in train mode": select(mode=nn.Module.train),
-        "the worst": select(choose=np.argmin),
         "how many are right": select(choose=max),
         "all counts": select(choose=list),
         "counted from 1": select(choose=lambda correct: np.argmax(correct) + 1),
+        "the lowest loss": trainer_by_loss,
         "never trained": never_trained,
         "only the first": only_the_first,
         "labels not cut": labels_not_cut,
@@ -280,6 +288,9 @@ WRONG = {
         "the difference alone": found_with(compare=lambda difference, limit: difference > 0),
         "losses count too": found_with(compare=lambda difference, limit: abs(difference) > limit),
         "count": found_with(reduce=np.sum),
+        "one experiment in each column": found_with(
+            lambda before, after, n: np.sqrt((before.var(0, ddof=1) + after.var(0, ddof=1)) / n), axis=0
+        ),
         "one an experiment": found_with(reduce=lambda found: found),
         "nothing drawn before": found_with(draw_before=False),
         "always half": lambda spread, gain, seeds, experiments, rng: 0.5,
@@ -388,6 +399,8 @@ RIGHT = {
         lambda spread, gain: np.ceil(2 * (2 * spread / gain) ** 2),
         lambda spread, gain: -int(-8 * spread**2 // gain**2),
         lambda spread, gain: math.ceil(8 * spread**2 / gain**2),
+        lambda spread, gain: math.ceil((2 * spread / (gain / math.sqrt(2))) ** 2),
+        lambda spread, gain: math.ceil((2 * np.hypot(spread, spread) / gain) ** 2),
     ],
     "best_trainer": [select(), trainer_by_evaluate, select(choose=lambda correct: torch.tensor(correct).argmax())],
     "power": [looped_power, power_by_torch, found_with()],

@@ -55,19 +55,22 @@ def overlapping(run, images, size):
     return np.concatenate([run(many[start : start + size]) for start in starts])
 
 
+DYNAMIC = {"dynamic_shapes": ({0: "batch"},)}
+
+
 def one_at_a_time(run, images, size):
     return np.stack([run(np.stack([image] * size))[0] for image in images])
 
 
-def exported(model, images, path, fixed=False):
-    options = {"verbose": False, "external_data": False} | ({} if fixed else {"dynamic_shapes": ({0: "batch"},)})
+def exported(model, images, path, fixed=False, worst=np.max, **options):
+    options = {"verbose": False, "external_data": False} | ({} if fixed else DYNAMIC) | options
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(model, (images,), path, **options)
     session = InferenceSession(path, providers=["CPUExecutionProvider"])
     found = session.run(None, {session.get_inputs()[0].name: images.numpy()})[0]
     with torch.no_grad():
-        return float(np.abs(found - model(images).numpy()).max())
+        return float(worst(np.abs(found - model(images).numpy())))
 
 
 def with_the_courses_export(model, images, path):
@@ -81,6 +84,7 @@ WRONG = {
         "the same predictions counted": lambda a, b: (np.abs(a - b).max(), (a.argmax(1) == b.argmax(1)).sum()),
         "a share": lambda a, b: (np.abs(a - b).max(), (a.argmax(1) != b.argmax(1)).mean()),
         "along the images": lambda a, b: (np.abs(a - b).max(), (a.argmax(0) != b.argmax(0)).sum()),
+        "images with other numbers": lambda a, b: (np.abs(a - b).max(), (a != b).any(1).sum()),
         "numbers that differ": lambda a, b: (np.abs(a - b).max(), (a != b).sum()),
         "the mean difference": lambda a, b: (np.abs(a - b).mean(), (a.argmax(1) != b.argmax(1)).sum()),
         "without abs": lambda a, b: ((a - b).max(), (a.argmax(1) != b.argmax(1)).sum()),
@@ -131,6 +135,8 @@ WRONG = {
         "fixed batch": lambda model, images, path: exported(model.eval(), images, path, fixed=True),
         "nothing written": lambda model, images, path: 0.25,
         "not compared": lambda model, images, path: 0 * exported(model.eval(), images, path),
+        "the mean difference": lambda model, images, path: exported(model.eval(), images, path, worst=np.mean),
+        "weights in another file": lambda model, images, path: exported(model.eval(), images, path, external_data=True),
         "an empty file": lambda model, images, path: path.write_bytes(b""),
         "the mean of both": lambda model, images, path: 0.5 * exported(model.eval(), images, path),
     },
@@ -143,6 +149,7 @@ RIGHT = {
     "quantise": [
         lambda values, scale, zero: np.uint8(np.minimum(np.maximum(np.round(values / scale) + zero, 0), 255)),
         lambda values, scale, zero: np.rint(values / scale + zero).clip(0, 255).astype("uint8"),
+        lambda values, scale, zero: ((torch.tensor(values) / scale).round() + zero).clamp(0, 255).to(torch.uint8),
     ],
     "fixed_batches": [
         one_at_a_time,

@@ -1,6 +1,7 @@
 """10_pictures: the misconceptions that the checkers know, right answers in other styles, probes for the mutants."""
 
 import numpy as np
+import torch
 from scipy import ndimage
 
 from mnist_helpers.exercises.chapter_10 import (
@@ -18,6 +19,16 @@ from mnist_helpers.exercises.chapter_10 import (
 from mnist_helpers.exercises.chapter_10 import (
     RIGHT as RIGHT_ANSWERS,
 )
+
+
+def down_to_the_first(table, allowed):
+    """From the highest threshold down, until the share is too large for the first time."""
+    lowest = None
+    for threshold, kept, wrong in sorted(table, reverse=True):
+        if wrong / kept > allowed:
+            break
+        lowest = threshold
+    return 1 if lowest is None else lowest
 
 
 def kept_cost(confidence, right, threshold, of_refusal, of_mistake):
@@ -112,6 +123,7 @@ WRONG = {
             t for t, kept, wrong in table if wrong / max(k for _, k, _ in table) <= allowed
         ),
         "the first row that fits": lambda table, allowed: next(t for t, k, w in table if w / k <= allowed),
+        "down to the first that does not fit": down_to_the_first,
         "the whole row": lambda table, allowed: next(row for row in table if row[2] / row[1] <= allowed),
         "the share itself": lambda table, allowed: max(w / k for t, k, w in table if w / k <= allowed),
         "the share of right ones": lambda table, allowed: min(t for t, k, w in table if 1 - w / k >= allowed),
@@ -130,6 +142,7 @@ WRONG = {
         "one paper for all": lambda grey, window, least: np.median(grey) - grey >= least,
         "wrapped around": lambda grey, window, least: grey - closing(grey, window) >= least,
         "the lighter pixels": lambda grey, window, least: grey.astype(int) - np.median(grey) > least,
+        "an opening": lambda grey, window, least: ndimage.grey_opening(grey, size=(window, window)) - grey >= least,
         "paper": lambda grey, window, least: closing(grey, window) - grey < least,
         "darkness": lambda grey, window, least: closing(grey, window) - grey,
         "more than": lambda grey, window, least: closing(grey, window) - grey > least,
@@ -175,6 +188,7 @@ RIGHT = {
     "ink_in_shadow": [
         lambda grey, window, least: closing(grey, window).astype(int) - grey.astype(int) >= least,
         lambda grey, window, least: ndimage.black_tophat(grey, size=(window, window)) >= least,
+        lambda grey, window, least: torch.tensor(closing(grey, window)) - torch.tensor(grey) >= least,
         lambda grey, window, least: ~(closing(grey, window) < grey.astype(float) + least),
     ],
     "cost": [
