@@ -11,7 +11,7 @@ WATCH = """() => {
         for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
     }).observe({ type: "layout-shift", buffered: true });
 }"""
-# Down in steps as long as the window, so that all pictures are loaded, and back: as a reader does, for
+# Down in steps that are shorter than the window, so that all pictures are loaded, and back: as a reader does, for
 # whom a widget is ready (its picture is gone) before it comes into view; on a busy machine it could come late, and move
 SCROLL = """async () => {
     const drawn = () => new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next)));
@@ -19,7 +19,7 @@ SCROLL = """async () => {
     const asleep = () => [...document.querySelectorAll(".widget:has(img[data-src]:not([src]))")]
         .some((widget) => isNear(widget.getBoundingClientRect()));
     const end = performance.now() + 60_000;
-    for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
+    for (let y = 0; y < document.documentElement.scrollHeight; y += 500) {
         scrollTo({ top: y, behavior: "instant" });
         do await drawn(); while (asleep() && performance.now() < end);
     }
