@@ -76,7 +76,7 @@ check: .venv/.dev-installed  ## in a minute or two: style, types, helpers and ex
 	$(PY) -m mypy
 	$(PY) -m pytest tests/unit tests/exercises -n 2 -m "not slow and not integration"
 
-test: .venv/.dev-installed .venv/.site-installed  ## what CI runs: also the notebooks, the site, five chapters in JupyterLab
+test: .venv/.dev-installed .venv/.site-installed  ## what CI runs: also the notebooks, the site, one chapter and all widgets in JupyterLab
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy

@@ -26,7 +26,7 @@ class Firefox:
     """One tab; `errors` collects what the pages' consoles say is wrong."""
 
     def __init__(self, address: str):
-        self.socket = websocket.create_connection(f"{address}/session", timeout=60, suppress_origin=True)
+        self.socket = websocket.create_connection(f"{address}/session", timeout=180, suppress_origin=True)
         self.count, self.errors = 0, []
         self.call("session.new", capabilities={})
         self.call("session.subscribe", events=["log.entryAdded"])
@@ -54,9 +54,9 @@ class Firefox:
         return answer["result"].get("value")
 
     def wait_for(self, condition: str) -> None:
-        """Wait until a JavaScript expression is true, for 30 seconds at most."""
+        """Wait until a JavaScript expression is true, for two minutes at most."""
         self.evaluate(f"""new Promise((resolve, reject) => {{
-            const end = Date.now() + 30000;
+            const end = Date.now() + 120000;
             const look = () => {condition} ? resolve(true)
                 : Date.now() < end ? setTimeout(look, 50) : reject("never true: " + {json.dumps(condition)});
             look();

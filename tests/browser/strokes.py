@@ -84,24 +84,6 @@ def draw(page, strokes, canvas=".pad-canvas"):
         page.mouse.up()
 
 
-def misread(page, hand):
-    """Draw the ten digits of a hand one by one; list (digit, what the pad says) of those that it reads wrongly."""
-    wrong = []
-    for digit, lines in digits(hand):
-        page.click(".pad-clear")
-        draw(page, lines)
-        rest(page)
-        answer = probabilities(page)
-        if answer[digit] == 0 or np.argmax(answer) != digit:
-            wrong.append((digit, page.inner_text(".pad-verdict")))
-    return wrong
-
-
-def rest(page):
-    """Wait until the last question is answered and announced."""
-    page.wait_for_timeout(700)
-
-
 def probabilities(page):
     """The ten probabilities that the pad shows; zeros while it shows none."""
     return page.eval_on_selector_all(".pad-bar", "bars => bars.map(bar => Number(bar.dataset.probability))")

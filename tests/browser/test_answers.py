@@ -32,7 +32,7 @@ def test_one_button_shows_all_answers_and_hides_them_again(site, browser):
             assert page.locator("details[open]").count() == shown
         page.locator("details.prediction summary").first.press("Enter")
         assert page.locator("details[open]").count() == 1
-        page.reload(wait_until="networkidle")
+        page.reload()
         assert page.locator("details[open]").count() == 0
         assert visit.troubles == []
 

@@ -20,6 +20,10 @@ EMPTY = "Nothing is drawn yet."
 SURE = r"^I read {}, (over )?\d\d.% sure\.$"
 LINE = np.array([[60, 70], [120, 130], [200, 220]])
 
+INK = """document.querySelector(".live-canvas").getContext("2d").getImageData(0, 0, 280, 280)
+    .data.reduce((a, b) => a + b) - 280 * 280 * 255"""
+CLICK_AND_LOOK = f"button => {{ button.click(); return {INK}; }}"
+
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
@@ -30,8 +34,7 @@ def url(tmp_path_factory):
 @pytest.fixture
 def visit(url, browser):
     with Visit(browser, url) as visit:
-        visit.open("")
-        expect(visit.page, SURE.format(7))  # the example that is shown first
+        visit.open("").locator(".live-large", has_text="7").wait_for()  # the example that is shown first
         yield visit
         assert visit.troubles == []
 
@@ -41,6 +44,11 @@ def expect(page, sentence):
     page.wait_for_function("pattern => document.querySelector('.live-status').textContent.match(pattern)", arg=sentence)
 
 
+def drawn(page):
+    """Wait until the page has been drawn anew."""
+    page.evaluate("new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next)))")
+
+
 def draw(page, lines):
     page.click(".live-clear")
     strokes.draw(page, lines, ".live-canvas")
@@ -48,10 +56,7 @@ def draw(page, lines):
 
 def ink(page):
     """Return the sum of all grey values of the drawing."""
-    return page.eval_on_selector(
-        ".live-canvas",
-        "canvas => canvas.getContext('2d').getImageData(0, 0, 280, 280).data.reduce((a, b) => a + b) - 280 * 280 * 255",
-    )
+    return page.evaluate(INK)
 
 
 def seen(page):
@@ -82,11 +87,11 @@ def test_the_first_stroke_replaces_the_example_that_was_there(visit):
     assert ink(visit.page) == 0
 
 
-@pytest.mark.parametrize("digit", range(10))
-def test_a_key_draws_an_example_that_is_read(digit, visit):
+def test_a_key_draws_an_example_that_is_read(visit):
     visit.page.focus(".live-canvas")
-    visit.page.keyboard.press(str(digit))
-    expect(visit.page, SURE.format(digit))
+    for digit in range(10):
+        visit.page.keyboard.press(str(digit))
+        expect(visit.page, SURE.format(digit))
 
 
 def test_buttons_draw_examples_take_back_and_clear(visit):
@@ -95,7 +100,6 @@ def test_buttons_draw_examples_take_back_and_clear(visit):
     expect(page, SURE.format(4))
     whole = ink(page)
     page.get_by_role("button", name="Undo").click()
-    page.wait_for_timeout(100)
     assert 0 < ink(page) < whole
     page.get_by_role("button", name="Clear").click()
     expect(page, EMPTY)
@@ -114,7 +118,7 @@ def test_keys_elsewhere_leave_the_drawing_alone(visit):
     visit.page.focus("#before")
     for key in ["4", "Delete", "Backspace"]:
         visit.page.keyboard.press(key)
-    visit.page.wait_for_timeout(300)
+    drawn(visit.page)
     assert ink(visit.page) == before
 
 
@@ -124,8 +128,7 @@ def test_an_example_is_drawn_bit_by_bit_only_where_motion_is_wanted(url, browser
         with Visit(browser, url, reduced_motion=motion) as visit:
             page = visit.open("")
             expect(page, SURE.format(7))
-            page.get_by_role("button", name="Example 8").click()
-            first = ink(page)
+            first = page.get_by_role("button", name="Example 8").evaluate(CLICK_AND_LOOK)  # before a frame is drawn
             expect(page, SURE.format(8))
             amounts[motion] = first / ink(page)
     assert amounts["reduce"] == 1 and amounts["no-preference"] < 1
@@ -153,11 +156,11 @@ def test_a_link_holds_the_drawing(visit, url, browser):
         assert ink(opened) == pytest.approx(ink(page), rel=0.03)
 
 
-@pytest.mark.parametrize("fragment", ["#digit=", "#digit=%", "#digit=____", "#digit=AAA" + "A" * 30_000, "#other"])
-def test_a_damaged_link_shows_the_example(fragment, url, browser):
+def test_a_damaged_link_shows_the_example(url, browser):
     with Visit(browser, url) as visit:
-        expect(visit.open(fragment), SURE.format(7))
-        assert visit.troubles == []
+        for fragment in ["#digit=", "#digit=%", "#digit=____", "#digit=AAA" + "A" * 30_000, "#other"]:
+            expect(visit.open(fragment), SURE.format(7))
+            assert visit.troubles == [], fragment[:20]
 
 
 def stage_outputs(picture):
@@ -281,7 +284,7 @@ def test_a_network_that_cannot_be_loaded_gets_a_sentence(url, browser):
         visit.page.get_by_label("of chapter 04").check()
         expect(visit.page, "^The network could not be loaded")
         visit.page.locator(".live-sample").nth(3).click()
-        visit.page.wait_for_timeout(1500)  # the best network must not answer for the report's
+        visit.page.wait_for_timeout(500)  # the best network must not answer for the report's
         expect(visit.page, "^The network could not be loaded")
 
 
@@ -312,13 +315,14 @@ def test_the_view_fits_the_window_and_is_accessible(width, url, browser):
         assert visit.axe_findings() == []
 
 
+@pytest.mark.slow  # it adds up what others show faster: drawings are prepared, and numbers computed, as in Python
 @pytest.mark.parametrize("name, hand", [("the course's best", "european"), ("of chapter 04", "hasty")])
 def test_the_digits_of_a_hand_are_read(name, hand, visit):
     page, wrong = visit.page, []
     page.get_by_label(name).check()
     for digit, lines in strokes.digits(hand):
         draw(page, lines)
-        page.wait_for_timeout(300)
+        drawn(page)
         if page.inner_text(".live-large") != str(digit):
             wrong.append((digit, page.inner_text(".live-sentence")))
     assert len(wrong) <= 1, wrong

@@ -11,7 +11,7 @@ from mnist_helpers import data, layers
 from mnist_helpers._support.paths import MODELS
 from mnist_helpers.widgets.modules import one_module
 from mnist_helpers.widgets.moving_filter import MovingFilter
-from tests.browser.own_page import serving_page
+from tests.browser.own_page import serving_page, stop_clock
 from tests.browser.visit import Visit
 
 # as anywidget does: the one module is loaded from a Blob, and gets a model and an element
@@ -142,10 +142,12 @@ def test_another_filter_keeps_the_place_and_begins_its_own_map(visit):
 def test_it_slides_step_by_step_only_where_motion_is_wanted_and_can_be_stopped(url, browser):
     with Visit(browser, url, reduced_motion="no-preference") as visit:
         page = visit.open("")
+        stop_clock(page)
         page.get_by_role("button", name="Slide over all places").click()
+        page.clock.run_for(500)
         page.get_by_role("button", name="Stop").click()
         so_far = reached(page).sum()
-        page.wait_for_timeout(200)
+        page.clock.run_for(500)
         assert 0 < so_far < 26 * 26 and reached(page).sum() == so_far
 
 
@@ -153,12 +155,13 @@ def test_it_slides_step_by_step_only_where_motion_is_wanted_and_can_be_stopped(u
 def test_it_slides_on_under_a_pointer_that_crosses_it_until_a_click(canvas, url, browser):
     with Visit(browser, url, reduced_motion="no-preference") as visit:
         page = visit.open("")
+        stop_clock(page)
         page.get_by_role("button", name="Slide over all places").click()
         for row in (5, 15, 10):
             to(page, row, 20, 1, canvas)
         so_far = reached(page).sum()
         page.get_by_role("button", name="Stop").wait_for()
-        page.wait_for_timeout(200)
+        page.clock.run_for(500)
         assert reached(page).sum() > so_far
         page.mouse.down()
         page.get_by_role("button", name="Slide over all places").wait_for()

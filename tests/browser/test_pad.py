@@ -5,7 +5,8 @@ import pytest
 
 from mnist_helpers import drawing
 from tests.browser import strokes
-from tests.browser.own_page import serving_page
+from tests.browser.own_page import serving_page, stop_clock
+from tests.browser.visit import LONGEST
 
 # answers as Python does, but with a network of the test's own; notes what it was asked
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -15,12 +16,13 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewp
   import widget, { createPad } from "./pad.js";
   import { digitsOfDrawing } from "./segment.js";
   const seven = Array.from({ length: 10 }, (_, digit) => (digit === 7 ? 0.91 : 0.01));
-  window.asked = [];
+  Object.assign(window, { asked: [], answered: 0 });
   window.network = async () => seven;
   window.read = async (ink) => {
     asked.push(ink);
     const digits = digitsOfDrawing(ink, 280, 280);
     const probabilities = digits.length ? await network() : null;
+    answered++;
     return digits.map((digit) => ({ ...digit, probabilities }));
   };
   window.widget = widget;
@@ -30,6 +32,7 @@ EMPTY = "Nothing is drawn yet."
 NO_DIGIT = "This is no digit yet; draw on, or clear the pad."
 SEVEN = "This looks like a\u00a07, 91\u00a0% sure."
 LINE = np.array([[60, 70], [120, 130], [200, 220]])
+MORE_HANDS = ["hasty", "european"]
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +48,7 @@ def open_page(browser, url):
 
     def open_page(path="", **options):
         contexts.append(browser.new_context(viewport={"width": 1000, "height": 700}, **options))
+        contexts[-1].set_default_timeout(LONGEST)
         page = contexts[-1].new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(url + path)
@@ -101,6 +105,12 @@ def places(page, points):
     return [(box["x"] + x * box["width"] / 280, box["y"] + y * box["height"] / 280) for x, y in points]
 
 
+def rest(page):
+    """Wait until what was done has been drawn, and the last question is answered."""
+    page.evaluate("new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next)))")
+    page.wait_for_function("answered === asked.length")
+
+
 def expect_alive(page):
     """The pad can be cleared and answers to a new stroke."""
     page.click(".pad-clear")
@@ -110,12 +120,13 @@ def expect_alive(page):
     expect_status(page, SEVEN)
 
 
-@pytest.mark.parametrize("hand", strokes.HANDS)
+# One hand shows whether both prepare alike; test_segment.py compares many drawings more
+@pytest.mark.parametrize("hand", ["careful", *(pytest.param(hand, marks=pytest.mark.slow) for hand in MORE_HANDS)])
 def test_the_page_prepares_as_python_does(page, hand):
     for digit, lines in strokes.digits(hand):
         page.click(".pad-clear")
         strokes.draw(page, lines)
-        strokes.rest(page)
+        rest(page)
         (there,) = drawing.digits_of_drawing(ink(page))
         assert np.abs(picture(page) - there.picture).max() <= 1, digit
         box, centre = page.evaluate("async () => { const [d] = await read(asked.at(-1)); return [d.box, d.centre]; }")
@@ -179,7 +190,7 @@ def test_a_double_click_draws_and_selects_nothing(page):
 def test_other_buttons_draw_nothing(page):
     for button in ["right", "middle"]:
         page.mouse.click(*places(page, [(100, 150)])[0], button=button)
-    strokes.rest(page)
+    rest(page)
     assert not ink(page).any()
     expect_alive(page)
 
@@ -190,7 +201,7 @@ def test_a_stroke_from_outside_draws_nothing(page):
     page.mouse.down()
     page.mouse.move(x, y, steps=5)
     page.mouse.up()
-    strokes.rest(page)
+    rest(page)
     assert not ink(page).any() and page.evaluate("asked.length") == 0
     expect_alive(page)
 
@@ -202,7 +213,7 @@ def test_a_stroke_may_leave_and_come_back(page):
     for place in out_and_in[1:]:
         page.mouse.move(*place, steps=4)
     page.mouse.up()
-    strokes.rest(page)
+    rest(page)
     drawn = ink(page)
     assert drawn[140, 5] == 255 and drawn[200, 5] == 255 and drawn[170, 30] == 0
     expect_alive(page)
@@ -214,10 +225,10 @@ def test_a_stroke_let_go_outside_ends(page):
     page.mouse.down()
     page.mouse.move(*outside)
     page.mouse.up()
-    strokes.rest(page)
+    rest(page)
     before = ink(page)
     page.mouse.move(*back)
-    strokes.rest(page)
+    rest(page)
     assert np.array_equal(ink(page), before)
     expect_alive(page)
 
@@ -286,16 +297,23 @@ def test_the_keyboard_reaches_pad_and_button_and_leaves_again(page):
 
 
 def test_only_the_end_of_a_stroke_is_announced(page):
-    strokes.rest(page)
+    expect_status(page, EMPTY)
+    stop_clock(page)
     page.evaluate("""() => {
         window.said = [];
         const status = document.querySelector(".pad-status");
         new MutationObserver(() => said.push(status.textContent)).observe(status, { childList: true });
     }""")
     set_network(page, "async () => Array(10).fill(0.1).with(asked.length % 10, 0.7)")  # another answer each time
-    strokes.draw(page, strokes.smooth("40 40  240 60  60 140  240 160  40 240  240 240")[None])
-    strokes.rest(page)
-    assert page.evaluate("asked.length") > 5
+    first, *others = places(page, strokes.smooth("40 40  240 60  60 140  240 160  40 240  240 240"))
+    page.mouse.move(*first)
+    page.mouse.down()
+    for place in others:  # in two seconds, without a rest
+        page.mouse.move(*place)
+        page.clock.run_for(100)
+    page.mouse.up()
+    assert page.evaluate("asked.length") > 5 and page.evaluate("said.length") == 0
+    page.clock.run_for(1000)
     assert page.evaluate("said.length") == 1
 
 
@@ -303,7 +321,7 @@ def test_bars_move_while_the_stroke_is_drawn(page):
     start, middle = places(page, [(60, 60), (140, 200)])
     page.mouse.move(*start)
     page.mouse.down()
-    strokes.rest(page)
+    rest(page)
     set_network(page, "async () => [0, 0, 0, 0, 0, 1, 0, 0, 0, 0]")
     page.mouse.move(*middle, steps=5)
     page.wait_for_function("document.querySelectorAll('.pad-bar')[5].dataset.probability === '1'")
@@ -345,7 +363,7 @@ def test_an_answer_to_what_was_cleared_is_dropped(page):
     strokes.draw(page, [LINE])
     page.click(".pad-clear")
     page.evaluate("done(Array(10).fill(0.1))")
-    strokes.rest(page)
+    rest(page)
     expect_status(page, EMPTY)
     assert strokes.probabilities(page) == [0] * 10
 
@@ -404,7 +422,7 @@ def test_the_pad_fits_the_window_and_targets_are_large(open_page, width):
     page.wait_for_selector(".pad-canvas")
     set_network(page, "async () => [0.9999, 0.0001, 0, 0, 0, 0, 0, 0, 0, 0]")
     strokes.draw(page, [LINE])
-    strokes.rest(page)
+    rest(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     button, canvas = (page.locator(f".pad-{name}").bounding_box() for name in ("clear", "canvas"))
     assert min(button["width"], button["height"]) >= 44

@@ -202,5 +202,5 @@ def test_a_picture_is_read_on_the_site(width, site, browser, digits):
             page.emulate_media(color_scheme=theme)
             page.locator(f"html[data-theme={theme}]").wait_for(state="attached")
             visit.screenshot(f"reader-{width}-{theme}")
-            assert visit.axe_findings() == [], theme
+            assert (visit.axe_findings() if theme == "light" else visit.colour_findings()) == [], theme
         assert visit.troubles == []

@@ -9,6 +9,7 @@ from PIL import Image
 
 from mnist_helpers import data, drawing, image_files, segment
 from tests.browser.own_page import serving_page
+from tests.browser.visit import LONGEST
 
 PAGE = """<!doctype html><link rel="icon" href="data:,"><title>Segment</title><script type="module">
   import { digitsOfDrawing, find, findDigits, findDrawn, lieSideways } from "./segment.js";
@@ -29,6 +30,7 @@ SIZES = [(1, 1), (1, 9), (9, 1), (2, 3), (4, 30), (5, 5), (17, 6), (40, 300), (3
 def page(browser, tmp_path_factory):
     with serving_page(PAGE, tmp_path_factory.mktemp("segment")) as address:
         page = browser.new_page()
+        page.set_default_timeout(LONGEST)
         page.goto(address)
         page.wait_for_function("window.ready")
         yield page
@@ -59,11 +61,12 @@ def check(page, grey, drawn=False):
     return len(found)
 
 
-def test_digits_are_found_as_in_python_in_all_conditions(page, reading):
+@pytest.mark.parametrize("number", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_digits_are_found_as_in_python_in_all_conditions(page, reading, number):
     benchmark, images, labels = reading
     counts = {}
     for condition in benchmark.DIGITS_IN:
-        for picture, _ in benchmark.pictures(condition, images, labels, 2):
+        for picture, _ in benchmark.pictures(condition, images, labels, number):
             counts[condition.__name__] = check(page, image_files.clearest_grey(Image.fromarray(picture)))
     assert len(counts) == 25 and counts["four_digits"] == 4 and counts["blank_page"] == 0
 

@@ -1,4 +1,7 @@
-"""Widgets in the site's chapters: alive as in the notebook when they come near, and a picture without JavaScript."""
+"""Widgets in the site's chapters: alive as in the notebook when they come near, and a picture without JavaScript.
+
+test_pages.py lets axe look at the pages once their widgets live.
+"""
 
 import pytest
 
@@ -34,11 +37,6 @@ def test_a_widget_comes_to_life_and_moves_nothing_wide(chapter, width, site, bro
         page = visit.open(f"notebooks/{chapter}.html")
         near(page, CHAPTERS[chapter])
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        for theme in ("light", "dark"):
-            page.emulate_media(color_scheme=theme)
-            page.locator(f"html[data-theme={theme}]").wait_for(state="attached")
-            visit.screenshot(f"widget-{chapter}-{width}-{theme}")
-            assert visit.axe_findings() == [], theme
         assert visit.troubles == []
 
 
@@ -79,13 +77,11 @@ def test_a_digit_on_the_pad_of_chapter_05_goes_through_the_layers(site, browser)
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_without_javascript_the_picture_stays(chapter, site, browser):
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(f"{site}notebooks/{chapter}.html")
-    picture = page.locator(".widget img")
-    assert picture.count() == 1 and len(picture.get_attribute("alt")) > 40
-    assert page.locator(".widget").bounding_box()["height"] < picture.bounding_box()["height"] + 60
-    context.close()
+    with Visit(browser, site, java_script_enabled=False) as visit:
+        page = visit.open(f"notebooks/{chapter}.html")
+        picture = page.locator(".widget img")
+        assert picture.count() == 1 and len(picture.get_attribute("alt")) > 40
+        assert page.locator(".widget").bounding_box()["height"] < picture.bounding_box()["height"] + 60
 
 
 FAILS = "export function createMovingFilter(element) { element.append('half'); throw new Error('no canvas'); }"
