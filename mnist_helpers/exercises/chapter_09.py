@@ -232,15 +232,12 @@ def export_and_compare(model, images, path):
         return np.abs(found - model(images).numpy()).max()
 
 
-FAULT = (torch.arange(10) / 9) ** 2  # share of the planted fault in each output
-
-
 class SmallNet(nn.Module):
     """A network with dropout. With `planted`, an exported file gives numbers lower by up to this."""
 
     def __init__(self, planted: float = 0.0):
         super().__init__()
-        self.planted = planted
+        self.register_buffer("fault", planted * (torch.arange(10) / 9) ** 2)
         self.layer = nn.Linear(16, 10)
         self.dropout = nn.Dropout2d(0.5)  # ONNX Runtime would remove nn.Dropout
         with torch.no_grad():
@@ -250,7 +247,7 @@ class SmallNet(nn.Module):
     def forward(self, images):
         maps = F.avg_pool2d(images, 7).reshape(-1, 16, 1, 1)
         outputs = self.layer(self.dropout(maps).flatten(1))
-        return outputs - self.planted * FAULT if torch.compiler.is_exporting() else outputs
+        return outputs - self.fault if torch.compiler.is_exporting() else outputs
 
 
 FEW = random_numbers(3, 1, 28, 28, seed=9)
@@ -269,7 +266,7 @@ def check_export_and_compare(ask):
                     "the file {name} was expected in the folder of `path`, but your function wrote none.",
                     name=path.name,
                 )
-            _check_exported(path, model.eval(), planted)
+            _check_exported(path, model.eval())
             fault = (
                 say("a model whose file gives outputs lower by up to {planted}", planted=planted)
                 if planted
@@ -279,7 +276,7 @@ def check_export_and_compare(ask):
             same(difference, planted, (), reason, fault)
 
 
-def _check_exported(path, model, planted):
+def _check_exported(path, model):
     """Raise NotYet unless the file gives the model's outputs in eval mode for one, three and five images."""
     try:
         session = open_session(path)
@@ -293,6 +290,6 @@ def _check_exported(path, model, planted):
                 "your file refuses a batch of {images} images: its batch is not dynamic.", images=len(images)
             ) from None
         with torch.inference_mode():
-            expected = (model(images) - planted * FAULT).numpy()
+            expected = (model(images) - model.fault).numpy()
         given = say("a batch of {images} images", images=len(images))
         same(found, expected, (), "Your file's outputs are not those of the model in eval mode.", given)

@@ -16,6 +16,8 @@ OWN_NAME = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?", re.IGNORECASE)
 class FolderServer(ThreadingHTTPServer):
     """A server on 127.0.0.1 with a bounded number of connections; those above it are refused at once."""
 
+    request_queue_size = CONNECTIONS  # with Python's 5, a burst of connections waits for seconds
+
     def __init__(self, handler, port: int = 0):
         self._free = threading.BoundedSemaphore(CONNECTIONS)
         super().__init__(("127.0.0.1", port), handler)

@@ -201,7 +201,7 @@ def test_without_a_gpu_its_benchmark_ends_with_one_sentence_and_writes_nothing(m
     assert not written
 
 
-@pytest.mark.integration
+@pytest.mark.slow  # half a minute, for a file that few change
 def test_the_benchmark_of_gpus_runs_to_its_end_on_a_pretended_one(images, labels, monkeypatch, capsys):
     gpu = __import__("gpu")
     cpu_graph.pretend(monkeypatch)
