@@ -65,6 +65,7 @@ clean:  ## remove .venv and what the commands wrote; your progress in the exerci
 
 NOTEBOOKS ?=
 NBVAL ?= --nbval
+SIDE_BY_SIDE := -n auto --maxprocesses 4
 MADE := handout handout.zip answers grades site lms slides colab mnist_helpers/locale/course.pot \
 	.hypothesis .mypy_cache .pytest_cache .ruff_cache
 
@@ -74,14 +75,14 @@ check: .venv/.dev-installed  ## in a minute or two: style, types, helpers and ex
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest tests/unit tests/exercises -n 2 -m "not slow and not integration"
+	$(PY) -m pytest tests/unit tests/exercises $(SIDE_BY_SIDE) -m "not slow and not integration"
 
 test: .venv/.dev-installed .venv/.site-installed  ## what CI runs: also the notebooks, the site, one chapter and all widgets in JupyterLab
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m pytest notebooks tests $(NBVAL) --nbval-current-env --nbval-cell-timeout=600 \
-		-n 2 --dist loadfile --no-loadscope-reorder
+		$(SIDE_BY_SIDE) --dist loadfile --no-loadscope-reorder
 
 test-all: .venv/.dev-installed .venv/.site-installed  ## also what takes long: kills, full disks, every chapter in JupyterLab
 	$(PY) -m pytest tests -m ""
