@@ -47,6 +47,13 @@ class Sheet:
         shown = covered[max(-top, 0) :, max(-left, 0) :][: target.shape[0], : target.shape[1]]
         np.maximum(target, shown, out=target)
 
+    def write_row(self, digits: np.ndarray, height: int, top: int, left: int) -> int:
+        """Write digits side by side, somewhat unevenly; return where the next one would begin."""
+        for digit in digits:
+            self.write(digit, height, top + self.rng.integers(-8, 9), left)
+            left += round(height * self.rng.uniform(1.1, 1.3))
+        return left
+
     def photograph(self, ink: np.ndarray | float = INK, light: np.ndarray | float = 1.0) -> np.ndarray:
         """Return the picture uint8 [SIDE, SIDE] under `light`, with a little noise."""
         grey = (self.paper * (1 - self.ink) + ink * self.ink) * light
@@ -207,9 +214,7 @@ def specks(rng, digits):
 def row_of(rng, digits, count):
     sheet, height = Sheet(rng), rng.integers(70, 95)
     left, top = rng.integers(25, 45), rng.integers(100, 300)
-    for digit in digits[:count]:
-        sheet.write(digit, height, top + rng.integers(-8, 9), left)
-        left += round(height * rng.uniform(1.1, 1.3))
+    sheet.write_row(digits[:count], height, top, left)
     return sheet.photograph()
 
 
@@ -225,6 +230,17 @@ def column_of_three(rng, digits):
     sheet, height, left = Sheet(rng), 90, rng.integers(120, 280)
     for top, digit in zip((30, 190, 350), digits):
         sheet.write(digit, height, top + rng.integers(-8, 9), left + rng.integers(-8, 9))
+    return sheet.photograph()
+
+
+def two_numbers(rng, digits):
+    """Two numbers of two digits each, on two lines or far apart on one line."""
+    sheet, height = Sheet(rng), rng.integers(50, 60)
+    left, top = rng.integers(25, 45), rng.integers(100, 300)
+    right = sheet.write_row(digits[:2], height, top, left)
+    down, gap = (round(height * rng.uniform(*limits)) for limits in ((1.6, 2.2), (1.3, 2)))
+    place = (top + down, left) if rng.integers(2) else (top, right + gap)
+    sheet.write_row(digits[2:4], height, *place)
     return sheet.photograph()
 
 
@@ -266,28 +282,25 @@ def photograph(rng, digits):
     return whole[top : top + side, left : left + side]
 
 
-DIGITS_IN: dict[Callable, int] = {
-    **dict.fromkeys([plain, slanted_light, shadow, lined_paper, squared_paper, table_edge, turned, perspective], 1),
-    **dict.fromkeys([blurred, jpeg_20, tiny, huge, thick_pen, thin_pen, pencil, coloured_ink, coloured_paper], 1),
-    specks: 1,
-    two_digits: 2,
-    four_digits: 4,
-    column_of_three: 3,
-    noise_page: 0,
-    blank_page: 0,
-    letter: 0,
-    photograph: 0,
+# What is written in the pictures of each kind, with {} for a digit
+DIGITS_IN: dict[Callable, str] = {
+    **dict.fromkeys([plain, slanted_light, shadow, lined_paper, squared_paper, table_edge, turned, perspective], "{}"),
+    **dict.fromkeys([blurred, jpeg_20, tiny, huge, thick_pen, thin_pen, pencil, coloured_ink, coloured_paper], "{}"),
+    specks: "{}",
+    two_digits: "{}{}",
+    four_digits: "{}{}{}{}",
+    column_of_three: "{} {} {}",
+    two_numbers: "{}{} {}{}",
+    **dict.fromkeys([noise_page, blank_page, letter, photograph], ""),
 }
 
 
 def pictures(condition: Callable, images: np.ndarray, labels: np.ndarray, count: int):
-    """Yield (picture, true digits as text) of a condition."""
-    written = DIGITS_IN[condition]
+    """Yield (picture, true numbers as text) of a condition."""
     for number in range(count):
         rng = np.random.default_rng([number, *condition.__name__.encode()])
         chosen = rng.choice(len(images), 4, replace=False)
-        truth = "".join(str(labels[place]) for place in chosen[:written])
-        yield condition(rng, images[chosen]), truth
+        yield condition(rng, images[chosen]), DIGITS_IN[condition].format(*labels[chosen])
 
 
 def read(reader: Reader, picture: np.ndarray) -> str:

@@ -4,7 +4,8 @@
     python -m mnist_helpers.predict --json photo.png
     python -m mnist_helpers.predict --save-view views photo.png     # write a picture that shows what was read, and why
 
-A picture may show several digits; they are read line by line. A digit that is not sure is printed as a question mark.
+A picture may show several digits; they are read line by line, and a space stands between two numbers, as in 12 345. A
+digit that is not sure is printed as a question mark.
 For a folder, all images in it are read, and of a TIFF file or an animation all pages. If something cannot be read, or
 shows no digit, the reason is printed on stderr in one sentence. Exit code 0: everything was read; 1: something was not,
 or the output could not be written to its end (as with `| head`); 2: nothing was read; 130: Ctrl+C.
@@ -67,7 +68,7 @@ class Answer:
     """What was read on one page of an image file. In `number`, a question mark stands for a digit that is not sure."""
 
     file: str
-    number: str  # all digits in reading order, for example "42"
+    number: str  # all digits in reading order, with a space between two numbers, for example "42" or "12 345"
     confidence: float  # the lowest of the digits'
     digits: list[Digit]
     page: int = 1  # counted from 1
@@ -163,8 +164,14 @@ def answer_from(page: Page, digits: list[Digit]) -> Answer:
         raise CourseError(f"{page} seems to lie on its side; turn it so that the digits are upright.")
     if _is_no_number(digits):
         raise CourseError(f"{page} shows something, but no digit that the network is sure of.")
-    number, confidence = "".join(map(str, digits)), min(digit.confidence for digit in digits)
-    return Answer(str(page.path), number, confidence, digits, page.number, page.count)
+    confidence = min(digit.confidence for digit in digits)
+    return Answer(str(page.path), as_numbers(digits), confidence, digits, page.number, page.count)
+
+
+def as_numbers(digits: list[Digit]) -> str:
+    """Return digits in reading order as text, with a space between two numbers: "12 345"."""
+    spaces = segment.spaces([digit.box for digit in digits])
+    return "".join(space + str(digit) for space, digit in zip(spaces, digits))
 
 
 def _is_no_number(digits: list[Digit]) -> bool:
@@ -288,8 +295,9 @@ def _parser() -> Parser:
     parser = Parser(
         prog="python -m mnist_helpers.predict",
         description="Read the handwritten digits in image files. Any image size is accepted, with "
-        "dark ink on light paper or light ink on a dark background. Exit code 0: everything was read; "
-        "1: something was not, or the output could not be written; 2: nothing was read.",
+        "dark ink on light paper or light ink on a dark background. A space is printed between two numbers. "
+        "Exit code 0: everything was read; 1: something was not, or the output could not be written; 2: nothing was "
+        "read.",
     )
     parser.add_argument(
         "images", nargs="+", type=Path, metavar="IMAGE", help="an image file or a folder of image files"

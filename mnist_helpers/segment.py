@@ -26,6 +26,7 @@ FRAGMENT = 0.6  # a part lower than this share of the tallest one may be a piece
 STACKED = 0.05  # two halves of a digit, one above the other, leave a gap of at most this share of the tallest part
 SPECK = 0.2  # a part smaller than this share of the largest one is no writing
 STROKE = 0.12, 0.16  # the thinnest and the widest stroke, as shares of the digit's longer side
+APART = 1.25  # a wider gap, in heights of a digit, separates numbers; gaps within one reach 1.11 (validation pictures)
 SIDEWAYS = 1.1, 1.2  # digits in a column, or in a row, lie on their side if they are more times as wide as high
 EIGHT = np.ones((3, 3), dtype=bool)  # the neighbours of a pixel, diagonals included
 
@@ -318,17 +319,38 @@ def _part(labels: np.ndarray, numbers: list[int], boxes: list[Box]) -> Part:
 def in_reading_order(parts: list[Part]) -> list[Part]:
     """Order parts in lines from top to bottom, and in a line from left to right."""
     lines: list[list[Part]] = []
-    for part in sorted(parts, key=_middle):
-        if lines and _middle(part) < lines[-1][-1].box[0] + lines[-1][-1].box[2]:
+    for part in sorted(parts, key=lambda part: _middle(part.box)):
+        if lines and not _lies_below(part.box, lines[-1][-1].box):
             lines[-1].append(part)
         else:
             lines.append([part])
     return [part for line in lines for part in sorted(line, key=lambda part: part.box[1])]
 
 
-def _middle(part: Part) -> float:
-    """Return the row in the middle of a part."""
-    return part.box[0] + part.box[2] / 2
+def _middle(box: Box) -> float:
+    """Return the row in the middle of a box."""
+    return box[0] + box[2] / 2
+
+
+def _lies_below(box: Box, other: Box) -> bool:
+    """Return whether a box lies in a line below another one: its middle is not above the bottom of the other."""
+    return _middle(box) >= other[0] + other[2]
+
+
+def spaces(boxes: list[Box]) -> list[str]:
+    """Return what to write before each digit: a space where a new number begins, otherwise nothing.
+
+    `boxes` are those of digits in reading order. A number begins on a new line, and after a gap that is clearly wider
+    than the digits beside it are high.
+    """
+    return [" " if n > 0 and _begins_number(box, boxes[n - 1]) else "" for n, box in enumerate(boxes)]
+
+
+def _begins_number(box: Box, before: Box) -> bool:
+    """Return whether a digit begins a new number, by its box and the box of the digit before it."""
+    gap = box[1] - (before[1] + before[3])
+    is_new_line = box[1] < before[1] or _lies_below(box, before)
+    return is_new_line or gap > APART * max(box[2], before[2])
 
 
 def lie_sideways(boxes: list[Box]) -> bool:

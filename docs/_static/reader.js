@@ -3,7 +3,7 @@
 import { loadLimits, loadNetwork, predict } from "./network.js";
 import { paintPicture } from "./paint.js";
 import { openPicture } from "./photo.js";
-import { findDigits, lieSideways } from "./segment.js";
+import { findDigits, lieSideways, spaces } from "./segment.js";
 import { FAILED, inPercent, LOADING } from "./words.js";
 
 const NOTHING = "No digit was found in this picture. Write with a dark pen on light paper, and leave a margin.";
@@ -59,10 +59,11 @@ function judged(digit, probabilities, { threshold, widest }) {
 
 /** Return {number, sentence}; the number is left out if nothing in the picture is surely a digit. */
 function summary(digits, limits) {
-  const number = digits.map((digit) => digit.said).join("");
+  const boxes = digits.map((digit) => digit.box);
+  const number = spaces(boxes).map((space, n) => space + digits[n].said).join("");
   const lowest = Math.min(...digits.map((digit) => digit.confidence));
   const unsure = digits.filter((digit) => !digit.sure);
-  if (unsure.length && lieSideways(digits.map((digit) => digit.box))) return { sentence: SIDEWAYS };
+  if (unsure.length && lieSideways(boxes)) return { sentence: SIDEWAYS };
   if (isNoNumber(digits, limits)) return { sentence: NO_DIGIT };
   if (unsure.length) return { number, sentence: `unsure: ${unsure.map((digit) => digit.doubt).join(", ")}` };
   if (digits.length === 1) return { number, sentence: `one digit, ${inPercent(lowest)} sure` };

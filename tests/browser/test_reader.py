@@ -92,6 +92,12 @@ def test_two_digits_in_a_file_are_read(visit, digits):
     assert visit.axe_findings() == [] and visit.troubles == []
 
 
+def test_a_space_stands_between_numbers_on_two_lines_and_far_apart(visit, digits):
+    lines = sheet(digits[7], digits[4]), np.hstack([sheet(digits[1])[:, :480], sheet(digits[0])[:, :300]])
+    choose(visit.page, png(np.vstack(lines)))
+    expect(visit.page, "74 1 0", "^4 digits, ")
+
+
 def test_answers_are_those_of_the_command_and_a_question_mark_stands_for_an_unsure_digit(visit, digits, tmp_path):
     mixed = np.maximum(digits[7], digits[4])
     Image.fromarray(sheet(digits[3], mixed, digits[1])).save(tmp_path / "picture.png")

@@ -12,7 +12,7 @@ from tests.browser.own_page import serving_page
 from tests.browser.visit import LONGEST
 
 PAGE = """<!doctype html><link rel="icon" href="data:,"><title>Segment</title><script type="module">
-  import { digitsOfDrawing, find, findDigits, findDrawn, lieSideways } from "./segment.js";
+  import { digitsOfDrawing, find, findDigits, findDrawn, lieSideways, spaces } from "./segment.js";
   const letters = (values) => btoa(Array.from(values, (value) => String.fromCharCode(value)).join(""));
   window.search = (drawn, picture, height, width) => {
     const grey = Uint8Array.from(atob(picture), (letter) => letter.charCodeAt(0));
@@ -21,6 +21,7 @@ PAGE = """<!doctype html><link rel="icon" href="data:,"><title>Segment</title><s
     return digits.map((digit, n) => ({ ...digit, picture: letters(digit.picture), ink: ink[n] }));
   };
   window.lieSideways = lieSideways;
+  window.spaces = spaces;
   window.ready = true;
 </script>"""
 SIZES = [(1, 1), (1, 9), (9, 1), (2, 3), (4, 30), (5, 5), (17, 6), (40, 300), (301, 62), (120, 121)]
@@ -68,7 +69,7 @@ def test_digits_are_found_as_in_python_in_all_conditions(page, reading, number):
     for condition in benchmark.DIGITS_IN:
         for picture, _ in benchmark.pictures(condition, images, labels, number):
             counts[condition.__name__] = check(page, image_files.clearest_grey(Image.fromarray(picture)))
-    assert len(counts) == 25 and counts["four_digits"] == 4 and counts["blank_page"] == 0
+    assert len(counts) == 26 and counts["four_digits"] == 4 and counts["blank_page"] == 0
 
 
 @pytest.mark.parametrize("shape", SIZES, ids=str)
@@ -120,3 +121,11 @@ def test_boxes_on_their_side_are_told_as_in_python(page):
     cases = [random.integers(1, 300, (count, 4)).tolist() for count in random.integers(0, 4, 200)]
     said = page.evaluate("cases => cases.map(lieSideways)", cases)
     assert said == [segment.lie_sideways(boxes) for boxes in cases] and 40 < sum(said) < 160
+
+
+def test_numbers_are_told_apart_as_in_python(page):
+    random = np.random.default_rng(4)
+    cases = [random.integers(1, 60, (count, 4)).tolist() for count in random.integers(0, 4, 200)]
+    cases += [[[10, 5, 40, 20], [12, left, 40, 20]] for left in (75, 76)]  # a gap at the limit, and a wider one
+    said = page.evaluate("cases => cases.map(spaces)", cases)
+    assert said == [segment.spaces(boxes) for boxes in cases] and said[-2:] == [["", ""], ["", " "]]

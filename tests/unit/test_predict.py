@@ -13,6 +13,7 @@ from dataclasses import asdict
 import numpy as np
 import onnx
 import pytest
+import reading
 from PIL import Image, ImageDraw
 
 from mnist_helpers import CourseError, data, drawing, predict, view
@@ -218,6 +219,17 @@ def test_several_digits_are_read_in_order_with_their_boxes(number):
     assert entry["number"] == "7210" and entry["confidence"] == min(digit["confidence"] for digit in entry["digits"])
     lefts = [digit["box"][1] for digit in entry["digits"]]
     assert lefts == sorted(lefts) and all(len(digit["probabilities"]) == 10 for digit in entry["digits"])
+
+
+def test_a_space_stands_between_numbers_on_two_lines_and_far_apart(reader, tmp_path):
+    seven, two, one, zero = data.load_raw("test")[0][:4].numpy()
+    sheet = reading.Sheet(np.random.default_rng(1))
+    for top, left, digit in ((80, 60, seven), (85, 140, two), (75, 360, one), (240, 80, zero), (230, 160, seven)):
+        sheet.write(digit, 70, top, left)
+    Image.fromarray(sheet.photograph()).save(tmp_path / "numbers.png")
+    answer = reader.read(tmp_path / "numbers.png")
+    assert answer.number == "72 1 07" and len(answer.digits) == 5
+    assert run(tmp_path / "numbers.png").stdout.startswith("72 1 07  ")
 
 
 def test_digits_that_are_not_sure_are_question_marks(number):

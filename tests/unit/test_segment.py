@@ -147,6 +147,25 @@ def test_digits_come_line_by_line_and_from_left_to_right(digits):
     assert [np.abs(np.array(box[:2]) - place).max() < 60 for box, place in zip(found, places)] == [True] * 5
 
 
+@pytest.mark.parametrize(
+    ("boxes", "expected"),
+    [
+        ([], []),
+        ([(10, 5, 40, 20)], [""]),
+        ([(10, 5, 40, 20), (12, 75, 40, 20)], ["", ""]),  # a gap of 50 pixels
+        ([(10, 5, 40, 20), (12, 76, 40, 20)], ["", " "]),  # of 51
+        ([(10, 5, 36, 20), (12, 76, 41, 20)], ["", ""]),  # the taller one counts
+        ([(10, 5, 41, 20), (12, 76, 36, 20)], ["", ""]),
+        ([(10, 5, 40, 20), (29, 30, 40, 20), (50, 58, 36, 20)], ["", "", ""]),  # a line that slopes down
+        ([(50, 5, 40, 20), (29, 30, 40, 20), (10, 58, 36, 20)], ["", "", ""]),  # or up
+        ([(10, 5, 40, 20), (60, 7, 40, 20), (110, 9, 40, 20)], ["", " ", " "]),  # a column that moves to the right
+        ([(10, 5, 40, 20), (12, 35, 60, 20), (50, 5, 40, 20)], ["", "", " "]),  # two crowded lines
+    ],
+)
+def test_a_new_number_begins_on_a_new_line_and_after_a_wide_gap(boxes, expected):
+    assert segment.spaces(boxes) == expected
+
+
 @pytest.mark.parametrize("condition", [reading.two_digits, reading.four_digits, reading.column_of_three])
 def test_numbers_that_lie_on_their_side_are_told_from_upright_ones(condition, digits):
     pages = [page for page, _ in reading.pictures(condition, *digits, 20)]

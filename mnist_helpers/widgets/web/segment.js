@@ -17,6 +17,7 @@ const DOT = 0.65;
 const FRAGMENT = 0.6;
 const STACKED = 0.05;
 const SPECK = 0.2;
+const APART = 1.25; // heights of a digit
 const SIDEWAYS = [1.1, 1.2]; // digits in a column, or in a row
 const STROKE = [0.12, 0.16]; // the thinnest and the widest stroke, as shares of the digit's longer side
 
@@ -319,17 +320,34 @@ function partOf(labels, numbers, boxes) {
 /** Order parts in lines from top to bottom, and in a line from left to right. */
 function inReadingOrder(parts) {
   const lines = [];
-  for (const part of [...parts].sort((one, other) => middle(one) - middle(other))) {
+  for (const part of [...parts].sort((one, other) => middle(one.box) - middle(other.box))) {
     const last = lines.at(-1)?.at(-1).box;
-    if (last && middle(part) < last[0] + last[2]) lines.at(-1).push(part);
+    if (last && !liesBelow(part.box, last)) lines.at(-1).push(part);
     else lines.push([part]);
   }
   return lines.flatMap((line) => line.sort((one, other) => one.box[1] - other.box[1]));
 }
 
-/** Return the row in the middle of a part. */
-function middle({ box: [top, , height] }) {
+/** Return the row in the middle of a box. */
+function middle([top, , height]) {
   return top + height / 2;
+}
+
+/** Return whether a box lies in a line below another one. */
+function liesBelow(box, other) {
+  return middle(box) >= other[0] + other[2];
+}
+
+/** Return what to write before each digit in reading order: a space where a new number begins, otherwise nothing. */
+export function spaces(boxes) {
+  return boxes.map((box, n) => (n > 0 && beginsNumber(box, boxes[n - 1]) ? " " : ""));
+}
+
+/** Return whether a digit begins a new number, by its box and the box of the digit before it. */
+function beginsNumber(box, before) {
+  const gap = box[1] - (before[1] + before[3]);
+  const isNewLine = box[1] < before[1] || liesBelow(box, before);
+  return isNewLine || gap > APART * Math.max(box[2], before[2]);
 }
 
 /** Return whether two or more digits lie on their side, as far as their boxes tell: most are wider than high. */
