@@ -1,7 +1,7 @@
 """Train the short recipes with ten seeds, on 50,000 images: which of them get 99 % of the other 10,000 right each time?
 
-A GPU needs less time for few large steps than for many small ones (chapter 08). The last two rows are what "fast-gpu"
-does not use: still larger batches. Takes ten minutes.
+A GPU needs less time for few large steps than for many small ones (chapter 08). The last two rows show why "fast-gpu"
+has no larger batches. Takes ten minutes.
 """
 
 import dataclasses

@@ -89,7 +89,8 @@ class _Reader:
         for node in self.graph.node:
             while stages and node.op_type not in stages[0]:
                 del stages[0]
-            _expect(bool(stages), f"the operator {node.op_type} is not known at this place")
+            reason = "is unknown, or stands after one that only follows the last layer"
+            _expect(bool(stages), f"the operator {node.op_type} {reason}")
             if follow := getattr(self, f"on_{node.op_type.lower()}", None):
                 follow(node)
         kinds = [layer["kind"] for layer in self.found.layers]

@@ -21,7 +21,9 @@ def load(path: Path) -> nbformat.NotebookNode:
         reason = f"cannot be read ({error.strerror})"
     except Exception:  # nbformat and jsonschema raise many types for an invalid notebook
         reason = "is no notebook"
-    raise CourseError(f"{path} {reason}; check the name, or restore it with `make restore CHAPTER={path.name[:2]}`.")
+    chapter = re.match(r"\d\d(?=_)", path.name)
+    restore = f", or restore it with `make restore CHAPTER={chapter[0]}`" if chapter else ""
+    raise CourseError(f"{path} {reason}; check the name{restore}.")
 
 
 def load_executed(root: Path) -> dict[str, nbformat.NotebookNode]:

@@ -131,8 +131,9 @@ class Run:
         if all(map(math.isfinite, losses)) and self.is_finite():
             return
         epoch, batch = divmod(self.step, self.batches)
+        epochs = "1 epoch" if epoch == 1 else f"{epoch} epochs"
         raise Diverged(
-            f"the loss is no longer a finite number after {epoch} epochs and {batch} of {self.batches} batches, most "
+            f"the loss is no longer a finite number after {epochs} and {batch} of {self.batches} batches, most "
             f"likely because the learning rate of {self.recipe.learning_rate} is too large; choose a smaller "
             "--learning-rate, and another --output."
         )

@@ -86,7 +86,8 @@ class TrainingSession:
         epoch, batch = divmod(self.run.step, self.run.batches)
         if epoch and bool(self.validation_set) != bool(self.run.history["epoch_correct"]):
             raise CourseError("the checkpoint lacks the results of its epochs; choose another folder.")
-        self.display.print_line(f"Continuing after {epoch} epochs and {batch} of {self.run.batches} batches.")
+        epochs = "1 epoch" if epoch == 1 else f"{epoch} epochs"
+        self.display.print_line(f"Continuing after {epochs} and {batch} of {self.run.batches} batches.")
         found, expected = content["made_with"], self.made_with()
         found = found if isinstance(found, dict) else {}
         names = [name for name in MACHINE if found.get(name) != expected[name]]

@@ -68,7 +68,10 @@ def folder(tmp_path_factory):
 
 
 def write_widgets(notebooks):
-    """Write a notebook with the cells that the widgets of chapters 01, 03 and 05 need."""
+    """Write a notebook with the cells that the widgets of chapters 01, 03 and 05 need.
+
+    The cell of chapter 05's pad is the last one; TRAINED gives it the report's network just before.
+    """
     cells = []
     for chapter, last in [("01_data", "pad"), ("03_gradients", "rate-slider"), ("05_predictions", "pad")]:
         own = nbformat.read(notebooks / f"{chapter}.ipynb", as_version=4)
@@ -78,7 +81,8 @@ def write_widgets(notebooks):
         cells += [(chapter, cell) for cell in [*needed, code[place]]]
     made = [new_code_cell(cell.source, id=f"{chapter[:2]}-{cell.id}") for chapter, cell in cells]
     made.insert(-1, new_code_cell(TRAINED))
-    nbformat.write(new_notebook(cells=made, metadata=own.metadata), notebooks / "widgets.ipynb")
+    kernel = {"kernelspec": own.metadata.kernelspec}  # the same in all chapters
+    nbformat.write(new_notebook(cells=made, metadata=kernel), notebooks / "widgets.ipynb")
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,8 @@ def test_netron_shows_the_network_of_the_chapter(chapter, clock, site, browser):
         expected = nodes_of(SHOWN[chapter])
         assert shown_nodes(netron(page), expected) == expected
         visit.screenshot(f"netron-{chapter}-{'ahead' if clock else 'now'}")
-        assert visit.troubles == [] and visit.context.cookies() == []
+        visit.expect_quiet()
+        assert visit.context.cookies() == []
 
 
 def netron(page):
@@ -47,7 +48,7 @@ def test_netron_opens_a_file_of_the_visitors(small_model, site, browser):
         page.locator(".netron input").set_input_files(small_model)
         netron(page).get_by_text("Add", exact=True).wait_for()
         assert netron(page).get_by_text("Gemm", exact=True).count() == 0
-        assert visit.troubles == []
+        visit.expect_quiet()
 
 
 def test_a_file_that_is_no_model_is_refused_and_the_network_stays(tmp_path, site, browser):

@@ -105,6 +105,18 @@ def test_the_checks_of_a_page_see_what_is_wrong(site, browser):
         assert any("example.org" in trouble for trouble in visit.troubles)
 
 
+LATE = "setTimeout(() => { fetch('none.bin'); throw new Error('too late'); }, 20) && null"
+
+
+def test_what_goes_wrong_a_little_later_is_noticed(site, browser):
+    with Visit(browser, site) as visit:
+        visit.open("licences.html").evaluate(LATE)
+        with pytest.raises(AssertionError):
+            visit.expect_quiet()
+        assert any("none.bin" in trouble for trouble in visit.troubles)
+        assert any("too late" in trouble for trouble in visit.troubles)
+
+
 @pytest.mark.parametrize(("words", "found"), [("momentum", "03_gradients"), ("96.71", "04_training")])
 def test_search_finds_momentum_where_it_is_introduced_and_the_reports_number(words, found, site, browser):
     with Visit(browser, site, 1280) as visit:
@@ -113,7 +125,7 @@ def test_search_finds_momentum_where_it_is_introduced_and_the_reports_number(wor
         page.get_by_text("Search finished").wait_for()
         links = page.locator("#search-results li a").evaluate_all("links => links.map(link => link.href)")
         assert any(f"notebooks/{found}.html" in link for link in links[:3]), links
-        assert visit.troubles == []
+        visit.expect_quiet()
 
 
 def test_terms_are_linked_to_the_glossary_and_from_there_to_their_chapter(site, browser):
@@ -141,7 +153,8 @@ def test_a_term_is_explained_under_the_pointer_and_the_focus(site, browser):
         seed.focus()
         meaning.wait_for()
         assert seed.get_attribute("aria-describedby") == meaning.get_attribute("id")
-        assert visit.axe_findings() == [] and visit.troubles == []
+        assert visit.axe_findings() == []
+        visit.expect_quiet()
 
 
 STOPS = """() => {

@@ -89,7 +89,8 @@ def test_two_digits_in_a_file_are_read(visit, digits):
     assert page.get_by_role("img", name="Your picture with numbered boxes around 2 digits").is_visible()
     assert page.get_by_role("img", name="What the network sees of digit 2").is_visible()
     assert page.locator("[role=status] .reader-sentence").count() == 1
-    assert visit.axe_findings() == [] and visit.troubles == []
+    assert visit.axe_findings() == []
+    visit.expect_quiet()
 
 
 def test_a_space_stands_between_numbers_on_two_lines_and_far_apart(visit, digits):
@@ -116,7 +117,7 @@ def test_a_picture_is_taken_from_the_clipboard_and_from_a_drop(kind, visit, digi
     content = base64.b64encode(png(sheet(digits[7]))).decode()
     visit.page.evaluate(HAND_OVER, [kind, content])
     expect(visit.page, "7", "^one digit, ")
-    assert visit.troubles == []
+    visit.expect_quiet()
 
 
 def test_ink_of_any_colour_on_transparent_paper_is_read(visit, digits):
@@ -164,7 +165,7 @@ def test_a_file_that_is_no_picture_gets_one_sentence(content, visit, digits):
     assert not visit.page.locator(".reader-shown").is_visible()
     choose(visit.page, png(sheet(digits[3])))
     expect(visit.page, "3", "^one digit")
-    assert visit.troubles == []
+    visit.expect_quiet()
 
 
 def test_without_the_network_the_page_says_so(url, browser, digits):
@@ -209,4 +210,4 @@ def test_a_picture_is_read_on_the_site(width, site, browser, digits):
             page.locator(f"html[data-theme={theme}]").wait_for(state="attached")
             visit.screenshot(f"reader-{width}-{theme}")
             assert (visit.axe_findings() if theme == "light" else visit.colour_findings()) == [], theme
-        assert visit.troubles == []
+        visit.expect_quiet()

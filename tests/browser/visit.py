@@ -91,6 +91,11 @@ class Visit:
             looks = 0 if self.waited_for else looks + 1
         self.troubles += [f"no answer: {request.url}" for request in self.waited_for]
 
+    def expect_quiet(self) -> None:
+        """Let what is under way come to its end; nothing may be wrong with it, or have been before."""
+        self.settle()
+        assert self.troubles == []
+
     def asked(self, request):
         """Expect an answer to a request, and note it if it leaves the site."""
         self.waited_for.add(request)

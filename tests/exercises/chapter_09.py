@@ -62,7 +62,7 @@ def one_at_a_time(run, images, size):
     return np.stack([run(np.stack([image] * size))[0] for image in images])
 
 
-def exported(model, images, path, fixed=False, worst=np.max, **options):
+def exported(model, images, path, fixed=False, worst=np.max, size=np.abs, **options):
     options = {"verbose": False, "external_data": False} | ({} if fixed else DYNAMIC) | options
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -70,7 +70,7 @@ def exported(model, images, path, fixed=False, worst=np.max, **options):
     session = InferenceSession(path, providers=["CPUExecutionProvider"])
     found = session.run(None, {session.get_inputs()[0].name: images.numpy()})[0]
     with torch.no_grad():
-        return float(worst(np.abs(found - model(images).numpy())))
+        return float(worst(size(found - model(images).numpy())))
 
 
 def with_the_courses_export(model, images, path):
@@ -130,12 +130,16 @@ WRONG = {
     },
     "export_and_compare": {
         "train mode, compared in eval mode": lambda model, images, path: (
-            exported(model.train(), images, path) * 0 + model.fault.max().item()
+            exported(model.train(), images, path) * 0 + model.fault.abs().max().item()
         ),
         "fixed batch": lambda model, images, path: exported(model.eval(), images, path, fixed=True),
         "nothing written": lambda model, images, path: 0.25,
         "not compared": lambda model, images, path: 0 * exported(model.eval(), images, path),
         "the mean difference": lambda model, images, path: exported(model.eval(), images, path, worst=np.mean),
+        "without abs": lambda model, images, path: exported(model.eval(), images, path, size=np.asarray),
+        "without abs, the other way round": lambda model, images, path: exported(
+            model.eval(), images, path, size=np.negative
+        ),
         "weights in another file": lambda model, images, path: exported(model.eval(), images, path, external_data=True),
         "an empty file": lambda model, images, path: path.write_bytes(b""),
         "the mean of both": lambda model, images, path: 0.5 * exported(model.eval(), images, path),

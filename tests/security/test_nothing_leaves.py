@@ -112,7 +112,7 @@ def test_a_file_that_is_left_at_home_is_seen(watched):
     assert unexpected(watched(*PYTHON, "-c", code).files) == [".cache/id"]
 
 
-@pytest.mark.slow  # waits
+@pytest.mark.slow  # waits; tests/security/test_telemetry.py guards the switch every day
 def test_telemetry_that_is_not_switched_off_is_seen(watched, monkeypatch):
     for name in CI_SERVICES:
         monkeypatch.setenv(name, "true")

@@ -38,7 +38,7 @@ def numbers(path):
     return {found.name: onnx.numpy_helper.to_array(found) for found in onnx.load(path).graph.initializer}
 
 
-@pytest.mark.slow  # runs the chapter's cells
+@pytest.mark.integration  # runs the chapter's cells
 def test_the_file_is_the_one_that_the_chapter_writes(made):
     fresh = made / SHIPPED.name
     assert export.operators(fresh) == export.operators(SHIPPED)
@@ -50,7 +50,7 @@ def test_the_file_is_the_one_that_the_chapter_writes(made):
         np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=tolerance, err_msg=name)
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_its_size_is_the_one_that_the_chapter_has_stored(made, cells):
     share = SHIPPED.stat().st_size / (made / "report_digits.onnx").stat().st_size
     assert cells["int8"].outputs[0].text.startswith(f"{share:.0%} of the size\n")

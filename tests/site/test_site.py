@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
 import folders
@@ -22,6 +23,7 @@ from tests.support.site_copy import OLD, build, course_with_a_site
 
 SKIPPED = "Sphinx is not installed (`make test` installs it), so the site is not tested."
 pytest.importorskip("sphinx", reason=SKIPPED)
+nodes, utils = (importlib.import_module(f"docutils.{name}") for name in ("nodes", "utils"))
 build_site = importlib.import_module("build_site")
 
 
@@ -164,7 +166,7 @@ def test_bad_input_is_named_and_the_good_site_stays(kind, course):
     assert {path.name for path in course.iterdir()} == before
 
 
-@pytest.mark.slow  # builds the site
+@pytest.mark.slow  # builds the site; the test of the warning alone runs every day
 def test_netron_in_a_chapter_without_a_file_for_it_is_one_sentence(course, capfd):
     network, other = (course / "notebooks" / f"{name}.ipynb" for name in ("02_network", "03_gradients"))
     notebook = nbformat.read(other, as_version=4)
@@ -238,11 +240,30 @@ def test_the_sites_model_reads_as_many_digits_as_it_says():
     assert 9620 <= correct <= 9780
 
 
-def test_alt_texts_are_those_of_the_sites_language(monkeypatch):
-    from docutils import nodes, utils
-
+@pytest.fixture
+def chapter_pages(monkeypatch):
+    """The extension of Sphinx, imported without Sphinx's own start."""
     monkeypatch.syspath_prepend(ROOT / "docs" / "extensions")
-    chapter_pages = importlib.import_module("chapter_pages")
+    return importlib.import_module("chapter_pages")
+
+
+@pytest.mark.parametrize("chapter, warned", [("03_gradients", True), ("02_network", False)])
+def test_netrons_place_in_a_chapter_without_a_file_is_warned_of(chapter, warned, chapter_pages, monkeypatch):
+    said = []
+    warn = SimpleNamespace(warning=lambda text, *words, location: said.append((text % words, location)))
+    monkeypatch.setattr(chapter_pages, "logger", warn)
+    document = utils.new_document("page")
+    document += [nodes.raw("", text, format="html") for text in ("a figure", chapter_pages.PLACEHOLDER)]
+    config = SimpleNamespace(netron_files={"02_network": ROOT / "models" / "report_net.onnx"})
+    document.settings.env = SimpleNamespace(docname=f"notebooks/{chapter}", config=config)
+    document.settings.env.app = SimpleNamespace(config=config)
+    chapter_pages.NetronFrame(document).run()
+    warning = "Netron has a file for 02_network only; name this chapter's in IN_NETRON of tools/build_site.py"
+    assert [(text.split(",")[0], location) for text, location in said] == [(warning, f"notebooks/{chapter}")] * warned
+    assert ("<iframe" in document.astext()) != warned and "a figure" in document.astext()
+
+
+def test_alt_texts_are_those_of_the_sites_language(chapter_pages, monkeypatch):
     monkeypatch.setattr(chapter_pages, "say", lambda text: {"A curve": "Eine Kurve"}.get(text, text))
     document = utils.new_document("page")
     document += [nodes.image(uri="a.png", alt="A curve"), nodes.image(uri="b.png")]

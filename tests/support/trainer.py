@@ -57,8 +57,12 @@ def start_two(folder, *options, restarts=0, **choices):
 
 
 def start_two_without_torchrun(folder, *options, **choices):
-    """Start the command as two processes, with the store that PyTorch for Windows has; returns both."""
-    arguments = [sys.executable, small_train.__file__, *command(folder, *options, **choices)]
+    """Start the command as two processes; returns both."""
+    return start_pair([sys.executable, small_train.__file__, *command(folder, *options, **choices)])
+
+
+def start_pair(arguments):
+    """Start a program as two processes that can meet, with the store that PyTorch for Windows has; returns both."""
     return [start(arguments, USE_LIBUV="0", **own) for own in process_variables(2)]
 
 

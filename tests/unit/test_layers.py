@@ -85,7 +85,7 @@ class Strange(nn.Module):
     ("between", "operator"),
     [
         (lambda x: x + x.relu(), "operator Add"),  # two ways through the network, which a list of layers cannot have
-        (lambda x: x / 2, "operator Gemm"),
+        (lambda x: x / 2, "operator Gemm is unknown, or stands after one that only follows the last layer"),
         (lambda x: x[:, :, 1:], "operator Slice"),
         (lambda x: x.exp(), "operator Gemm"),
     ],

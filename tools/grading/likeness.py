@@ -106,4 +106,5 @@ def _likeness(one: list[str], other: list[str]) -> float:
     matcher = difflib.SequenceMatcher(None, one, other, autojunk=False)
     if matcher.real_quick_ratio() < ALIKE or matcher.quick_ratio() < ALIKE:
         return 0.0
-    return ratio if (ratio := matcher.ratio()) >= ALIKE else 0.0
+    ratio = matcher.ratio()
+    return ratio if ratio >= ALIKE else 0.0

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 
@@ -89,9 +90,16 @@ def full_pipe():
 
 @pytest.mark.integration
 @pytest.mark.skipif(os.name == "nt", reason="these outputs are of Unix")
-@pytest.mark.parametrize("announced", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    "output, why", [(closed, "is closed"), (full_device, "No space left"), (full_pipe, "without blocking")]
+    "output, why, announced",
+    [
+        (closed, "is closed", True),
+        (full_device, "No space left", True),
+        (full_pipe, "without blocking", True),
+        (full_device, "No space left", False),  # fails in the middle of training
+        pytest.param(closed, "is closed", False, marks=pytest.mark.slow),
+        pytest.param(full_pipe, "without blocking", False, marks=pytest.mark.slow),
+    ],
 )
 def test_an_output_that_takes_no_line_ends_the_run_in_one_sentence_and_keeps_its_state(
     output, why, announced, tmp_path
@@ -133,6 +141,19 @@ def test_the_command_says_at_once_what_it_does(tmp_path, capsys):
     assert train.main(command(tmp_path), say_at_once=True) == 0
     first = capsys.readouterr().out.splitlines()[0]
     assert first == f"A run of the recipe good begins in {tmp_path}; loading PyTorch takes some seconds."
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl+C to all processes of a console")
+def test_ctrl_c_gets_no_traceback_while_pytorch_loads(tmp_path):
+    words = [sys.executable, "-m", "mnist_helpers.train", *command(tmp_path / "run")]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    job = subprocess.Popen(words, env=ENVIRONMENT, **pipes)
+    assert job.stdout.readline().endswith("loading PyTorch takes some seconds.\n")
+    job.send_signal(signal.SIGINT)
+    _, said = job.communicate(timeout=60)
+    assert (job.returncode, said) == (-signal.SIGINT, "")  # which a shell calls 130
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_recipes_that_the_command_knows_are_all_that_there_are():

@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import sys
 import threading
 from dataclasses import replace
 from functools import partial
@@ -27,7 +28,15 @@ from mnist_helpers.trainer.distributed import (
 )
 from mnist_helpers.trainer.run import Run
 from mnist_helpers.training import seed_all
-from tests.support.trainer import assert_refused, assert_same, command, start_two, start_two_without_torchrun, state_of
+from tests.support.trainer import (
+    assert_refused,
+    assert_same,
+    command,
+    start_pair,
+    start_two,
+    start_two_without_torchrun,
+    state_of,
+)
 
 # several processes: their part of a step, in one
 
@@ -188,9 +197,27 @@ def test_two_processes_do_what_one_does(tmp_path):
     assert result["made_with"]["processes"] == 2 and "--nproc-per-node=2" in result["made_with"]["command"]
 
 
+SUM = """
+import torch
+from mnist_helpers.trainer.distributed import start
+
+group, device = start("cpu")
+print(group.rank, group.size, group.all_reduce_sum(torch.tensor(group.rank + 1)).item())
+group.leave()
+"""
+
+
+@pytest.mark.integration
+def test_two_processes_meet_without_torchrun():
+    """As on Windows: the variables set by hand, and the store without libuv."""
+    jobs = start_pair([sys.executable, "-c", SUM])
+    said = [job.communicate(timeout=60) for job in jobs]
+    assert said == [("0 2 3\n", ""), ("1 2 3\n", "")]
+
+
 @pytest.mark.slow
 def test_two_processes_do_the_same_without_torchrun(tmp_path):
-    """As on Windows: the variables set by hand, and the store without libuv."""
+    """As those of the test above, which only meet, they train."""
     torchruns = start_two(tmp_path / "torchrun", epochs=1) if os.name != "nt" else None
     first, second = start_two_without_torchrun(tmp_path / "two", epochs=1)
     (said, errors), (silent, more_errors) = first.communicate(timeout=300), second.communicate(timeout=300)

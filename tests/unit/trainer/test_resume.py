@@ -38,14 +38,16 @@ def test_a_run_that_was_killed_and_resumed_ends_with_the_same_bits(recipe, saves
     assert_same(state_of(tmp_path), undisturbed[recipe])
 
 
-def test_two_kills_and_a_resume_without_a_batch_between(tmp_path, monkeypatch, undisturbed):
+def test_two_kills_and_a_resume_without_a_batch_between(tmp_path, monkeypatch, undisturbed, capsys):
     for saves, options in ((4, []), (2, ["--resume"]), (1, ["--resume"])):
         with monkeypatch.context() as patch:
             kill_after(patch, saves)
             with pytest.raises(Killed):
                 train.main(command(tmp_path, *options, recipe="best"))
     assert state_of(tmp_path)["step"] == 6
+    capsys.readouterr()
     train.main(command(tmp_path, "--resume", recipe="best"))
+    assert capsys.readouterr().out.startswith("Continuing after 1 epoch and 1 of 5 batches.\n")
     assert_same(state_of(tmp_path), undisturbed["best"])
 
 
@@ -213,6 +215,7 @@ def test_a_loss_that_becomes_nan_ends_the_run_and_keeps_the_last_sound_state(
         assert train.main(command(tmp_path, *options, batch_size=100 if not options else 140)) == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "learning rate of 0.02 is too large" in said and said.endswith(".\n")
+    assert "1 epochs" not in said
     assert not (tmp_path / "result.json").exists() and not (tmp_path / "model.pt").exists()
     kept = state_of(tmp_path)
     assert kept["step"] == (step if seconds < 0 else step // 5 * 5)
