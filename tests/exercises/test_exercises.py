@@ -17,7 +17,7 @@ import nbformat
 import pytest
 
 from mnist_helpers import CourseError
-from mnist_helpers._support.paths import NOTEBOOKS
+from mnist_helpers._support.paths import COURSE, NOTEBOOKS
 from mnist_helpers.exercises import judging, progress_file
 from mnist_helpers.exercises.core import Card, Chapter, Exercise
 from mnist_helpers.exercises.judging import CORRECT, NOT_ATTEMPTED, NOT_YET, verdict
@@ -54,6 +54,12 @@ def test_a_chapter_has_four_to_eight_exercises_and_a_table_for_each(chapter):
         assert list(table) == names
     assert all(len(wrong) >= 3 for wrong in TABLES[chapter].WRONG.values())
     assert all(len(right) >= 2 for right in TABLES[chapter].RIGHT.values())
+
+
+def test_the_page_for_instructors_says_how_many_wrong_answers_are_known():
+    counts = [sum(map(len, table.WRONG.values())) for table in TABLES.values()]
+    said = f"{sum(counts)} wrong answers ({', '.join(map(str, counts[:-1]))} and {counts[-1]} in the ten chapters)"
+    assert said in " ".join((COURSE / "docs" / "instructors.md").read_text(encoding="utf-8").split())
 
 
 @every_exercise
