@@ -130,13 +130,16 @@ class Run:
         """Raise Diverged if a loss, a weight or a statistic is not finite."""
         if all(map(math.isfinite, losses)) and self.is_finite():
             return
-        epoch, batch = divmod(self.step, self.batches)
-        epochs = "1 epoch" if epoch == 1 else f"{epoch} epochs"
         raise Diverged(
-            f"the loss is no longer a finite number after {epochs} and {batch} of {self.batches} batches, most "
+            f"the loss is no longer a finite number after {self.progress()}, most "
             f"likely because the learning rate of {self.recipe.learning_rate} is too large; choose a smaller "
             "--learning-rate, and another --output."
         )
+
+    def progress(self) -> str:
+        """Return how far the run is, in words: "1 epoch and 5 of 10 batches"."""
+        epoch, batch = divmod(self.step, self.batches)
+        return f"{epoch} {'epoch' if epoch == 1 else 'epochs'} and {batch} of {self.batches} batches"
 
     def is_finite(self) -> bool:
         """Return whether all weights and statistics, and their averages, are finite."""

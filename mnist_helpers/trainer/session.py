@@ -83,11 +83,9 @@ class TrainingSession:
         """Continue from the newest intact checkpoint."""
         content = self.folder.load(self.identity, self.display.print_line)
         self.run.restore(content)
-        epoch, batch = divmod(self.run.step, self.run.batches)
-        if epoch and bool(self.validation_set) != bool(self.run.history["epoch_correct"]):
+        if self.run.step >= self.run.batches and bool(self.validation_set) != bool(self.run.history["epoch_correct"]):
             raise CourseError("the checkpoint lacks the results of its epochs; choose another folder.")
-        epochs = "1 epoch" if epoch == 1 else f"{epoch} epochs"
-        self.display.print_line(f"Continuing after {epochs} and {batch} of {self.run.batches} batches.")
+        self.display.print_line(f"Continuing after {self.run.progress()}.")
         found, expected = content["made_with"], self.made_with()
         found = found if isinstance(found, dict) else {}
         names = [name for name in MACHINE if found.get(name) != expected[name]]
